@@ -1,0 +1,70 @@
+"""Settings that live in the data folder, so that all processes of an installation agree."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+
+class Environment(environ.FileAwareEnv):
+    """Variables by type; NAME_FILE=/run/secrets/name stands for NAME. A wrong value is refused."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().get_value(var, *args, **kwargs)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var} cannot be read: {error}") from error
+
+    def db(self, var: str, default: str) -> dict[str, Any]:
+        """The database of a URL such as postgres://user:password@host:5432/name."""
+        scheme = urlsplit(self.str(var, default=default)).scheme
+        if scheme not in self.DB_SCHEMES:
+            raise ImproperlyConfigured(
+                f"{var} begins with {scheme!r}; "
+                "postgres://user:password@host:5432/name is understood"
+            )
+        database: dict[str, Any] = super().db(var, default=default)
+        return database
+
+
+def make_data_folder(path: Path) -> Path:
+    """Make sure that the data folder is there and ours to write.
+
+    Raises:
+        ImproperlyConfigured: if it cannot be made or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(path, os.W_OK | os.X_OK) else "permission denied"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
+        raise ImproperlyConfigured(
+            f"the data folder {path} cannot be written ({reason}); "
+            "choose another one with SIGHTLINE_DATA_DIR="
+        )
+    return path.resolve()
+
+
+def read_or_create_secret(path: Path) -> str:
+    """Read the secret key, creating it for its owner's eyes only on the first start."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        secret = secrets.token_urlsafe(50)
+        file.write(secret)
+    return secret
+
+
+def read_if_present(path: Path, default: str) -> str:
+    """The first line of a file, or `default` where there is no such file."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        return default

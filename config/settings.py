@@ -1,0 +1,210 @@
+"""Settings, read once from the environment; docs/operating.md lists every name.
+
+With nothing set this is the embedded installation: SQLite, a broker started by `manage.py run`,
+pictures on disk, all under one data folder.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from config.environment import (
+    Environment,
+    make_data_folder,
+    read_if_present,
+    read_or_create_secret,
+)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment()
+
+# --- Where things are -------------------------------------------------------------------------
+DATA_DIR = make_data_folder(Path(env("SIGHTLINE_DATA_DIR", default=str(BASE_DIR / "media"))))
+MEDIA_ROOT = DATA_DIR
+DATABASES = {
+    "default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'sightline.sqlite3'}")
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",  # a claim reads, then writes: no one may come between
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 600
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+EMBEDDED_BROKER = not env("REDIS_URL", default="")
+# `manage.py run` leaves the address of the broker that it started in the data folder.
+REDIS_URL = env("REDIS_URL", default="") or read_if_present(
+    DATA_DIR / "broker-url", default="redis://127.0.0.1:1"
+)
+S3_BUCKET = env("SIGHTLINE_S3_BUCKET", default="")
+STORAGES = {
+    "default": (
+        {
+            "BACKEND": "storages.backends.s3.S3Storage",
+            "OPTIONS": {
+                "bucket_name": S3_BUCKET,
+                "endpoint_url": env("SIGHTLINE_S3_ENDPOINT", default=None),
+                "region_name": env("SIGHTLINE_S3_REGION", default=None),
+                "file_overwrite": False,
+            },
+        }
+        if S3_BUCKET
+        else {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    ),
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- Who may call ------------------------------------------------------------------------------
+DEBUG = env.bool("SIGHTLINE_DEBUG", default=False)
+SECRET_KEY = env("SIGHTLINE_SECRET_KEY", default="") or read_or_create_secret(
+    DATA_DIR / "secret-key"
+)
+ALLOWED_HOSTS = env.list("SIGHTLINE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("SIGHTLINE_TRUSTED_ORIGINS", default=[])
+HTTPS = env.bool("SIGHTLINE_HTTPS", default=False)
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = env.int("SIGHTLINE_HSTS_SECONDS", default=3600 if HTTPS else 0)
+SECURE_REDIRECT_EXEMPT = [r"^health/"]  # the container's own check speaks plain HTTP
+if env.bool("SIGHTLINE_BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+AUTH_USER_MODEL = "classifier.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "upload"
+LOGOUT_REDIRECT_URL = "login"
+REGISTRATION_OPEN = env.bool("SIGHTLINE_REGISTRATION", default=False)
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "blob:", "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- What an upload may be ---------------------------------------------------------------------
+UPLOAD_MAX_BYTES = env.int("SIGHTLINE_UPLOAD_MAX_BYTES", default=20 * 1024 * 1024)
+UPLOAD_MAX_PIXELS = env.int("SIGHTLINE_UPLOAD_MAX_PIXELS", default=50_000_000)
+UPLOAD_MAX_JPEG_SCANS = env.int("SIGHTLINE_UPLOAD_MAX_JPEG_SCANS", default=100)
+DATA_UPLOAD_MAX_NUMBER_FILES = 100
+
+# --- The queue ---------------------------------------------------------------------------------
+MAX_ATTEMPTS = 3  # a row that was claimed this often without a result has failed
+LEASE_SECONDS = env.int("SIGHTLINE_LEASE_SECONDS", default=60)
+RETRY_SECONDS = env.int("SIGHTLINE_RETRY_SECONDS", default=5)
+SWEEP_SECONDS = env.int("SIGHTLINE_SWEEP_SECONDS", default=10)
+WORKER_THREADS = env.int("SIGHTLINE_WORKER_THREADS", default=0)  # 0: one for each CPU core
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 5,  # a frozen Redis must not freeze an upload
+    "socket_connect_timeout": 2,
+    "visibility_timeout": 3600,
+}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "chores"
+CELERY_TASK_ROUTES = {"classify_waiting": {"queue": "classify"}}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = WORKER_THREADS or None
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30.0
+CELERY_BEAT_SCHEDULE = {"sweep": {"task": "sweep", "schedule": SWEEP_SECONDS}}
+
+# --- Only for `manage.py run` ------------------------------------------------------------------
+BIND = env("SIGHTLINE_BIND", default="127.0.0.1")
+PORT = env.int("PORT", default=8000)
+ADMIN_PASSWORD = env("SIGHTLINE_ADMIN_PASSWORD", default="")
+FETCH_RESNET50 = env.bool("SIGHTLINE_FETCH_RESNET50", default=None)  # None: once, at first start
+
+# --- The rest is Django ------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "classifier",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "axes",
+    "csp",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+X_FRAME_OPTIONS = "DENY"
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = env("SIGHTLINE_TIME_ZONE", default="UTC")
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env("SIGHTLINE_STATIC_DIR", default=str(DATA_DIR / "static")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env("SIGHTLINE_LOG_LEVEL", default="INFO")},
+}
