@@ -1,0 +1,60 @@
+"""Lease waiting predictions to a worker."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models, transaction
+from django.utils import timezone
+
+from classifier.models import ModelVersion, Prediction, Status
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Predictions of one model version that are this worker's until the lease runs out."""
+
+    lease: uuid.UUID
+    model_version: ModelVersion
+    predictions: tuple[Prediction, ...]
+
+
+def claim(max_batch: int) -> Claim | None:
+    """Lease up to `max_batch` of the oldest waiting predictions, all of one model version.
+
+    One short transaction: on PostgreSQL the rows are locked as they are found and those that
+    another worker is claiming are passed over; on SQLite the transaction is an immediate one. The
+    attempt is counted here, before the work, so that a row that kills its worker is counted too. A
+    row that was claimed before runs alone, so that it can take nobody with it.
+
+    Returns None where nothing waits.
+    """
+    with transaction.atomic():
+        oldest = _unclaimed().first()
+        if oldest is None:
+            return None
+        rows = [oldest]
+        if not oldest.attempts and max_batch > 1:
+            rows += _unclaimed().filter(
+                model_version=oldest.model_version_id, attempts=0, id__gt=oldest.id
+            )[: max_batch - 1]
+        lease = uuid.uuid4()
+        now = timezone.now()
+        Prediction.objects.filter(id__in=[row.id for row in rows]).update(
+            status=Status.RUNNING,
+            attempts=models.F("attempts") + 1,
+            lease=lease,
+            lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS),
+            started_at=now,
+        )
+    return Claim(lease, oldest.model_version, tuple(rows))
+
+
+def _unclaimed() -> models.QuerySet[Prediction]:
+    return (
+        Prediction.objects.waiting()
+        .order_by("id")
+        .select_related("image", "model_version")
+        .select_for_update(skip_locked=True, of=("self",))
+    )

@@ -1,0 +1,57 @@
+"""Doorbells: a Celery message that says "there is work", and nothing else.
+
+Work itself is rows, so a bell that is lost costs a delay until the next sweep, and a bell too many
+costs one query. Bells for the same queue are coalesced by a key in Redis that the worker clears
+before it looks for work.
+"""
+
+import functools
+import logging
+
+import redis
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
+
+CLASSIFY = "classify"
+
+# The message's task, by queue. Names, so that the web never imports what a worker runs.
+TASKS = {CLASSIFY: "classify_waiting"}
+COALESCE_SECONDS = 10  # a bell swallowed by a key whose worker died is rung again by the sweep
+
+
+@functools.cache
+def _redis() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+
+
+def _key(queue: str) -> str:
+    return f"bell:{queue}"
+
+
+def ring_on_commit(queue: str) -> None:
+    """Ring once the surrounding transaction has committed; at once where there is none."""
+    transaction.on_commit(lambda: ring(queue), robust=True)
+
+
+def ring(queue: str) -> None:
+    """Wake a worker of `queue`, unless one is being woken already.
+
+    Never raises for a broker that is away: the rows are safe, and the sweep rings again.
+    """
+    try:
+        if _redis().set(_key(queue), 1, nx=True, ex=COALESCE_SECONDS):
+            current_app.send_task(TASKS[queue], queue=queue)
+    except (redis.RedisError, OperationalError, OSError) as error:
+        logger.warning("the bell for %s could not be rung, the sweep will: %s", queue, error)
+
+
+def hear(queue: str) -> None:
+    """Let the next bell through; a worker calls this before it looks for work."""
+    try:
+        _redis().delete(_key(queue))
+    except redis.RedisError as error:
+        logger.warning("the bell for %s could not be cleared: %s", queue, error)

@@ -1,0 +1,73 @@
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    def named(self, reference: str) -> "ModelVersion":
+        """Look up `name@version`, or `name` for the version of it that serves.
+
+        Raises:
+            ModelVersion.DoesNotExist: if there is none.
+        """
+        name, _, version = reference.partition("@")
+        candidates = self.filter(name=name)
+        if version:
+            candidates = candidates.filter(version=int(version) if version.isdecimal() else -1)
+        return candidates.by_precedence()[:1].get()
+
+    def serving(self) -> "ModelVersion":
+        """The version that classifies where none is asked for: the one activated last.
+
+        Raises:
+            ModelVersion.DoesNotExist: if none was ever activated.
+        """
+        return self.filter(activated_at__isnull=False).by_precedence()[:1].get()
+
+    def by_precedence(self) -> "ModelVersionQuerySet":
+        """The version activated last comes first, those never activated come last."""
+        return self.order_by(models.F("activated_at").desc(nulls_last=True), "-version")
+
+    def activate(self) -> int:
+        """Let these versions serve from now on; one statement, so that no reader sees a gap."""
+        return self.update(activated_at=Now())
+
+
+class ModelVersion(models.Model):
+    """One classifier that can be served: a network's weights and all that is needed to use them.
+
+    `activated_at` is the whole of deployment: the version activated last serves by default, and
+    going back is activating the previous one again.
+    """
+
+    name = models.SlugField(_("name"), max_length=64)
+    version = models.PositiveIntegerField(_("version"))
+    architecture = models.CharField(_("architecture"), max_length=64)
+    weights = models.FileField(_("weights"), upload_to="models/", max_length=120)
+    sha256 = models.CharField(_("SHA-256 of the weights"), max_length=64)
+    spec = models.JSONField(_("spec"), help_text=_("a ModelSpec: preprocessing facts and labels"))
+    engine = models.CharField(_("engine"), max_length=32, default="torch")
+    metrics = models.JSONField(_("metrics"), default=dict, blank=True)
+    source = models.CharField(_("source"), max_length=255, blank=True)
+    licence = models.CharField(_("licence"), max_length=255, blank=True)
+    created_at = models.DateTimeField(_("installed at"), auto_now_add=True)
+    activated_at = models.DateTimeField(_("activated at"), null=True, blank=True, editable=False)
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("model version")
+        verbose_name_plural = _("model versions")
+        ordering = ["name", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["name", "version"], name="model_version_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels in the order of the network's outputs."""
+        labels: list[str] = self.spec["labels"]
+        return labels

