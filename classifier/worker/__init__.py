@@ -1,0 +1,7 @@
+"""Celery tasks. Each is a doorbell: no argument, one call.
+
+Which process runs what is said on its command line, with `-I` and `-Q`::
+
+    worker   celery -A config worker -P threads -c 2 -I classifier.worker.classify -Q classify
+    chores   celery -A config worker -P threads -c 2 -I classifier.worker.sweep -Q chores --beat
+"""

@@ -1,0 +1,99 @@
+"""The task behind the bell `classify`: claim, decode, infer, settle, until nothing waits."""
+
+import logging
+import time
+
+import torch
+from celery import shared_task
+from celery.signals import worker_init
+from celery.worker import state
+
+from classifier.actions.claim import Claim, claim
+from classifier.actions.settle import Outcome, release, settle
+from classifier.bells import CLASSIFY, hear, ring
+from classifier.ml.engines import max_batch, use_one_thread_per_call
+from classifier.ml.inference import top_labels
+from classifier.ml.preprocess import UndecodableImage, preprocess
+from classifier.models import ModelVersion, Prediction
+from classifier.worker.runtime import LoadedModel, decoders, loaded
+
+logger = logging.getLogger(__name__)
+
+KEPT_LABELS = 10  # of a network's classes, the best that a prediction keeps
+
+
+@worker_init.connect
+def get_ready(**_: object) -> None:
+    """Have the network in memory before the worker says that it is ready."""
+    use_one_thread_per_call()  # the worker's own threads are as many as there are cores
+    try:
+        version = ModelVersion.objects.serving()
+        loaded(version)
+        logger.info("%s is loaded", version)
+    except ModelVersion.DoesNotExist:
+        logger.warning("no model is activated yet; `manage.py models install everyday` helps")
+
+
+@shared_task(name="classify_waiting")
+def classify_waiting() -> None:
+    """Drain the queue. A warm shutdown stops it after the batch in hand; the sweep rings again."""
+    hear(CLASSIFY)
+    size = max_batch()
+    while not _stopping() and (claimed := claim(size)):
+        if len(claimed.predictions) == size:
+            ring(CLASSIFY)  # more may wait than one thread can take: wake another
+        classify_claimed(claimed)
+
+
+def _stopping() -> bool:
+    """Celery keeps the exit code here once a shutdown is asked for, and that code may be 0."""
+    return state.should_stop is not None and state.should_stop is not False
+
+
+def classify_claimed(claimed: Claim) -> None:
+    """Work on a claim; whatever cannot be settled is given back for another attempt, alone."""
+    try:
+        _settle_batch(claimed, loaded(claimed.model_version))
+    except Exception as error:
+        logger.exception("a batch of %s failed", claimed.model_version)
+        release(claimed.lease, f"The model could not process the image ({type(error).__name__}).")
+
+
+def _settle_batch(claimed: Claim, model: LoadedModel) -> None:
+    decoded = list(decoders.map(lambda row: _decode(row, model), claimed.predictions))
+    pairs = list(zip(claimed.predictions, decoded, strict=True))
+    refused = [
+        Outcome(row.id, error_code="undecodable", error_detail=str(result))
+        for row, result in pairs
+        if isinstance(result, UndecodableImage)
+    ]
+    images = {row: result for row, result in pairs if isinstance(result, torch.Tensor)}
+    outcomes, seconds = _infer(images, model)
+    settle(claimed.lease, refused + outcomes, seconds, len(images))
+    if len(refused) + len(outcomes) < len(pairs):
+        release(claimed.lease, "The stored picture could not be read.")
+
+
+def _decode(row: Prediction, model: LoadedModel) -> torch.Tensor | Exception:
+    """The network's input for one prediction, or why there is none: it stops nobody else's."""
+    try:
+        with row.image.file.open() as file:
+            return preprocess(file.read(), model.spec)
+    except Exception as error:
+        logger.warning("prediction %s: %s: %s", row.id, type(error).__name__, error)
+        return error
+
+
+def _infer(
+    images: dict[Prediction, torch.Tensor], model: LoadedModel
+) -> tuple[list[Outcome], float]:
+    """One forward pass. Returns the outcomes and the seconds that the network took."""
+    if not images:
+        return [], 0.0
+    begun = time.perf_counter()
+    probabilities = model.engine.predict(torch.stack(list(images.values())))
+    seconds = time.perf_counter() - begun
+    return [
+        Outcome(row.id, top_labels(scores, model.spec.labels, KEPT_LABELS))
+        for row, scores in zip(images, probabilities, strict=True)
+    ], seconds

@@ -1,0 +1,156 @@
+"""The worker: from claimed rows to answers, through a real network of random weights."""
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+import torch
+from django.core.files.base import ContentFile
+from django.utils import timezone
+from safetensors.torch import save
+
+from classifier.actions.sweep import sweep
+from classifier.ml.architectures import build_network
+from classifier.ml.engines import max_batch
+from classifier.models import Prediction, Status
+from classifier.worker import classify, runtime
+from classifier.worker.classify import classify_waiting
+from tests.factories import SPEC, ImageFactory, ModelVersionFactory, PredictionFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def install_random_network(**fields):
+    weights = save(build_network("compact_cnn", len(SPEC["labels"])).state_dict())
+    return ModelVersionFactory(
+        weights=ContentFile(weights, "random.safetensors"),
+        sha256=hashlib.sha256(weights).hexdigest(),
+        **fields,
+    )
+
+
+def let_time_pass_and_sweep():
+    past = timezone.now() - timedelta(seconds=1)
+    Prediction.objects.filter(status=Status.RUNNING).update(lease_expires_at=past)
+    sweep()
+
+
+@pytest.fixture
+def version():
+    runtime._loaded.clear()
+    return install_random_network()
+
+
+def test_whatever_waits_is_classified_by_the_real_network(version):
+    PredictionFactory.create_batch(max_batch() + 3, model_version=version)
+    classify_waiting()
+    for row in Prediction.objects.all():
+        assert row.status == Status.SUCCEEDED
+        assert sum(answer["score"] for answer in row.output) == pytest.approx(1, abs=1e-4)
+        assert {answer["label"] for answer in row.output} == set(SPEC["labels"])
+        assert row.top_label == row.output[0]["label"]
+        assert row.inference_seconds > 0
+    sizes = set(Prediction.objects.values_list("batch_size", flat=True))
+    assert sizes == {max_batch(), 3}
+
+
+def test_each_prediction_is_made_by_the_version_that_it_names(version):
+    other = install_random_network(spec={**SPEC, "labels": ["x", "y", "z"]})
+    image = ImageFactory()
+    for model in (version, other, version):
+        PredictionFactory(image=image, model_version=model)
+    classify_waiting()
+    first, second, third = Prediction.objects.order_by("id")
+    assert first.output == third.output
+    assert {answer["label"] for answer in second.output} == {"x", "y", "z"}
+
+
+def test_a_picture_that_cannot_be_decoded_fails_alone_and_says_why(version):
+    broken = PredictionFactory(model_version=version, image__content=b"no picture at all")
+    good = PredictionFactory.create_batch(2, model_version=version)
+    classify_waiting()
+    broken.refresh_from_db()
+    assert (broken.status, broken.attempts) == (Status.FAILED, 1)
+    assert broken.error_code == "undecodable"
+    assert "JPEG" in broken.error_detail
+    for row in good:
+        row.refresh_from_db()
+        assert row.status == Status.SUCCEEDED
+
+
+def test_a_picture_that_cannot_be_read_for_now_is_tried_again(version):
+    lost, good = PredictionFactory.create_batch(2, model_version=version)
+    name, content = lost.image.file.name, lost.image.file.read()
+    lost.image.file.storage.delete(name)
+    classify_waiting()
+    lost.refresh_from_db()
+    good.refresh_from_db()
+    assert (lost.status, good.status) == (Status.RUNNING, Status.SUCCEEDED)
+    lost.image.file.storage.save(name, ContentFile(content))
+    let_time_pass_and_sweep()
+    classify_waiting()
+    lost.refresh_from_db()
+    assert (lost.status, lost.attempts, lost.error_detail) == (Status.SUCCEEDED, 2, "")
+
+
+class EngineThatChokesOn:
+    """An engine that raises whenever one certain image is in the batch."""
+
+    def __init__(self, engine, poison):
+        self.engine = engine
+        self.poison = poison
+
+    def predict(self, images):
+        if any(torch.equal(image, self.poison) for image in images):
+            raise MemoryError
+        return self.engine.predict(images)
+
+
+def test_a_poison_image_fails_after_three_attempts_and_its_neighbours_succeed(version):
+    rows = PredictionFactory.create_batch(4, model_version=version)
+    poison = rows[1]
+    model = runtime.loaded(version)
+    with poison.image.file.open() as file:
+        pixels = classify.preprocess(file.read(), model.spec)
+    choking = runtime.LoadedModel(model.spec, EngineThatChokesOn(model.engine, pixels))
+    runtime._loaded[version.pk] = choking
+    for _ in range(3):
+        classify_waiting()
+        let_time_pass_and_sweep()
+    poison.refresh_from_db()
+    assert (poison.status, poison.attempts) == (Status.FAILED, 3)
+    assert "MemoryError" in poison.error_detail
+    for row in (rows[0], rows[2], rows[3]):
+        row.refresh_from_db()
+        assert (row.status, row.attempts) == (Status.SUCCEEDED, 2)
+        assert row.batch_size == 1, "what was in a batch that failed runs alone"
+
+
+def test_weights_that_were_changed_on_disk_never_serve(version):
+    version.weights.storage.delete(version.weights.name)
+    version.weights.storage.save(version.weights.name, ContentFile(b"something else"))
+    PredictionFactory(model_version=version)
+    for _ in range(3):
+        classify_waiting()
+        let_time_pass_and_sweep()
+    row = Prediction.objects.get()
+    assert row.status == Status.FAILED
+    assert "DigestMismatch" in row.error_detail
+
+
+def test_a_stopping_worker_leaves_the_rest_in_the_queue(version, monkeypatch):
+    PredictionFactory(model_version=version)
+    monkeypatch.setattr("celery.worker.state.should_stop", 0)
+    classify_waiting()
+    assert Prediction.objects.get().status == Status.QUEUED
+
+
+def test_a_full_batch_wakes_the_next_thread(broker, version):
+    PredictionFactory.create_batch(max_batch(), model_version=version)
+    classify_waiting()
+    assert broker.llen("classify") == 1
+
+
+def test_a_bell_too_many_finds_nothing_to_do(version, django_assert_num_queries):
+    with django_assert_num_queries(3):  # a transaction around one look
+        classify_waiting()
