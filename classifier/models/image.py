@@ -45,6 +45,10 @@ class Image(models.Model):
         verbose_name = _("image")
         verbose_name_plural = _("images")
         ordering = ["-id"]
+        indexes = [
+            # The admin goes by date.
+            models.Index(fields=["-created_at"], name="image_created"),
+        ]
         constraints = [
             # The same bytes are kept once for each owner; submit reads this.
             models.UniqueConstraint(fields=["owner", "sha256"], name="image_once_per_owner"),
