@@ -10,7 +10,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 
-class Environment(environ.FileAwareEnv):
+class Environment(environ.FileAwareEnv):  # type: ignore[misc]
     """Variables by type; NAME_FILE=/run/secrets/name stands for NAME. A wrong value is refused."""
 
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:

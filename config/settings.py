@@ -70,6 +70,8 @@ CSRF_TRUSTED_ORIGINS = env.list("SIGHTLINE_TRUSTED_ORIGINS", default=[])
 HTTPS = env.bool("SIGHTLINE_HTTPS", default=False)
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = env.int("SIGHTLINE_HSTS_SECONDS", default=3600 if HTTPS else 0)
+# HSTS for every subdomain, and for good, is for whoever owns the domain to decide.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REDIRECT_EXEMPT = [r"^health/"]  # the container's own check speaks plain HTTP
 if env.bool("SIGHTLINE_BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -117,6 +119,10 @@ UPLOAD_MAX_BYTES = env.int("SIGHTLINE_UPLOAD_MAX_BYTES", default=20 * 1024 * 102
 UPLOAD_MAX_PIXELS = env.int("SIGHTLINE_UPLOAD_MAX_PIXELS", default=50_000_000)
 UPLOAD_MAX_JPEG_SCANS = env.int("SIGHTLINE_UPLOAD_MAX_JPEG_SCANS", default=100)
 DATA_UPLOAD_MAX_NUMBER_FILES = 100
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "classifier.web.uploads.BoundedUploadHandler",
+]
 
 # --- The queue ---------------------------------------------------------------------------------
 MAX_ATTEMPTS = 3  # a row that was claimed this often without a result has failed
@@ -140,6 +146,11 @@ CELERY_WORKER_CONCURRENCY = WORKER_THREADS or None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30.0
 CELERY_BEAT_SCHEDULE = {"sweep": {"task": "sweep", "schedule": SWEEP_SECONDS}}
+
+# --- Models --------------------------------------------------------------------------------------
+BUNDLED_MODEL = "everyday"
+BETTER_MODEL = "resnet50"  # `manage.py run` tries to fetch it, once
+BETTER_MODEL_TRIED = DATA_DIR / "resnet50-tried"
 
 # --- Only for `manage.py run` ------------------------------------------------------------------
 BIND = env("SIGHTLINE_BIND", default="127.0.0.1")

@@ -22,7 +22,7 @@ SPEC = {
 
 
 def image_bytes(
-    format: str = "PNG",  # noqa: A002 - Pillow's own word
+    format: str = "PNG",
     size: tuple[int, int] = (64, 48),
     colour: str | tuple[int, ...] = "teal",
     mode: str = "RGB",

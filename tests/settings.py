@@ -33,3 +33,4 @@ REDIS_URL = CELERY_BROKER_URL = _own_redis_url()
 SECRET_KEY = "tests"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+STATIC_ROOT.mkdir()  # noqa: F405 - or whitenoise warns

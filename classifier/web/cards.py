@@ -1,0 +1,50 @@
+"""A prediction as a page draws it, and how a page asks what has changed since."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from classifier.models import Prediction, Status
+
+# Beyond this many waiting rows nobody needs their exact place, and counting them would cost.
+COUNTED_PLACES = 200
+
+
+@dataclass(frozen=True)
+class Card:
+    """A prediction and its place in the queue: from 1, None if it does not wait or is far back."""
+
+    prediction: Prediction
+    place: int | None
+
+    @property
+    def state(self) -> str:
+        """A token that differs whenever the card would look different."""
+        return f"{self.prediction.id}.{self.prediction.status}.{self.place or ''}"
+
+
+def draw(predictions: Iterable[Prediction]) -> list[Card]:
+    """One card a prediction, with one query for all places in the queue."""
+    drawn = list(predictions)
+    places = _places() if any(row.status == Status.QUEUED for row in drawn) else {}
+    return [Card(row, places.get(row.id)) for row in drawn]
+
+
+def parse_states(states: Iterable[str]) -> dict[uuid.UUID, str]:
+    """The states that a page says it shows, by prediction; what is none is passed over."""
+    seen = {}
+    for state in states:
+        try:
+            seen[uuid.UUID(state.partition(".")[0])] = state
+        except ValueError:
+            continue
+    return seen
+
+
+def any_pending(cards: Iterable[Card]) -> bool:
+    return any(card.prediction.is_pending for card in cards)
+
+
+def _places() -> dict[uuid.UUID, int]:
+    waiting = Prediction.objects.waiting().order_by("id").values_list("id", flat=True)
+    return {key: place for place, key in enumerate(waiting[:COUNTED_PLACES], start=1)}

@@ -1,0 +1,27 @@
+"""The addresses of the pages."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LogoutView
+from django.urls import URLPattern, path
+from django.views.i18n import set_language
+
+from classifier.web.views import about, account, health, images, predictions, upload
+
+urlpatterns: list[URLPattern] = [
+    path("", upload.upload, name="upload"),
+    path("predictions/", predictions.history, name="history"),
+    path("predictions/status/", predictions.status, name="status"),
+    path("predictions/<uuid:key>/", predictions.prediction, name="prediction"),
+    path("predictions/<uuid:key>/cancel/", predictions.cancel, name="cancel"),
+    path("predictions/<uuid:key>/delete/", predictions.delete, name="delete"),
+    path("images/<uuid:key>/<slug:kind>/", images.image, name="image"),
+    path("about/", about.about, name="about"),
+    path("login/", account.login, name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("register/", account.register, name="register"),
+    path("password/", account.PasswordChange.as_view(), name="password_change"),
+    path("password/done/", account.password_changed, name="password_change_done"),
+    path("language/", login_not_required(set_language), name="set_language"),
+    path("health/live", health.live, name="health_live"),
+    path("health/ready", health.ready, name="health_ready"),
+]

@@ -1,0 +1,18 @@
+"""What this is, for everybody."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from classifier.models import ModelVersion
+
+LABELS_LISTED = 20
+
+
+@login_not_required
+@require_safe
+def about(request: HttpRequest) -> HttpResponse:
+    serving = ModelVersion.objects.filter(activated_at__isnull=False).by_precedence().first()
+    context = {"serving": serving, "labels_listed": LABELS_LISTED}
+    return render(request, "pages/about.html", context)

@@ -1,0 +1,157 @@
+"""What holds for every page: who may see it, its frame, and the policy against foreign code."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+
+from classifier.models import ModelVersion, Prediction, User
+from tests.factories import ModelVersionFactory, PredictionFactory
+
+TEMPLATES = sorted(
+    path
+    for path in (Path(settings.BASE_DIR) / "templates").rglob("*.html")
+    if "admin" not in path.parts
+)
+PUBLIC = ["about", "login", "register"]
+OF_ONE = ["prediction", "delete"]
+SIGNED_IN = ["upload", "history", "password_change", "password_change_done", *OF_ONE]
+
+
+class Page(HTMLParser):
+    """The tags of a page, in order, with their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, *names: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.tags if tag in names]
+
+
+@pytest.fixture
+def prediction(user: User, serving: ModelVersion) -> Prediction:
+    ModelVersionFactory(name="second")  # so that there is a model to choose
+    return PredictionFactory(image__owner=user, model_version=serving)
+
+
+def address(name: str, prediction: Prediction) -> str:
+    return reverse(name, args=[prediction.id] if name in OF_ONE else [])
+
+
+@pytest.mark.parametrize("name", [*PUBLIC, *SIGNED_IN])
+def test_every_page_is_well_formed_for_everybody(
+    client: Client, user: User, prediction: Prediction, settings, name: str
+) -> None:
+    settings.REGISTRATION_OPEN = True
+    if name in SIGNED_IN:
+        client.force_login(user)
+    response = client.get(address(name, prediction))
+    assert response.status_code == 200
+    page = Page(response.content.decode())
+    assert page.all("html")[0]["lang"] == "en"
+    assert len(page.all("h1")) == 1
+    assert len(page.all("main")) == 1
+    labelled = {label.get("for") for label in page.all("label")}
+    for field in page.all("input", "select", "textarea"):
+        visible = field.get("type") != "hidden" and "hidden" not in field
+        assert not visible or field["id"] in labelled
+    for picture in page.all("img"):
+        assert "alt" in picture
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("name", SIGNED_IN)
+def test_a_page_of_ones_own_needs_a_login(
+    client: Client, prediction: Prediction, name: str
+) -> None:
+    url = address(name, prediction)
+    response = client.get(url)
+    assert response.status_code == 302
+    assert response.url == f"{reverse('login')}?next={url}"
+
+
+@pytest.mark.parametrize("path", ["/predictions/status/", "/images/{image}/thumbnail/"])
+def test_fragments_and_pictures_need_a_login(
+    client: Client, prediction: Prediction, path: str
+) -> None:
+    response = client.get(path.format(image=prediction.image_id))
+    assert response.status_code == 302
+
+
+@pytest.mark.parametrize("name", ["about", "login"])
+def test_the_policy_lets_no_foreign_or_inline_code_run(client: Client, db: None, name: str) -> None:
+    policy = client.get(reverse(name))["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "style-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_no_template_has_inline_code_or_style(path: Path) -> None:
+    source = path.read_text()
+    assert not re.search(r"<style|\sstyle\s*=|\son[a-z]+\s*=|javascript:|hx-on|hx-vals='js", source)
+    assert not re.search(r"<script(?![^>]*\ssrc=)", source)
+
+
+def test_htmx_is_told_to_keep_to_the_policy(client: Client, db: None) -> None:
+    page = client.get(reverse("login")).content.decode()
+    assert '"includeIndicatorStyles": false' in page
+    assert '"allowEval": false' in page
+
+
+def test_what_is_not_there_is_said_kindly(signed_in: Client) -> None:
+    response = signed_in.get("/nothing/")
+    assert response.status_code == 404
+    assert b"There is nothing here" in response.content
+
+
+def test_a_crash_is_said_kindly(signed_in: Client, monkeypatch) -> None:
+    def crash(*args: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("classifier.web.views.predictions.cards.draw", crash)
+    signed_in.raise_request_exception = False
+    response = signed_in.get(reverse("history"))
+    assert response.status_code == 500
+    assert b"Something went wrong here" in response.content
+
+
+def test_a_stale_form_is_said_kindly(user: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(user)
+    response = client.post(reverse("upload"))
+    assert response.status_code == 403
+    assert b"The page was too old" in response.content
+
+
+def test_the_about_page_tells_of_the_model_and_of_privacy(client: Client, db: None) -> None:
+    version = ModelVersionFactory(
+        metrics={"accuracy": 0.931, "data": "the test photos"}, licence="MIT"
+    )
+    ModelVersion.objects.filter(pk=version.pk).activate()
+    page = client.get(reverse("about")).content.decode()
+    for shown in (str(version), "93.1", "the test photos", "MIT", "cat, dog, ship", "Privacy"):
+        assert shown in page
+
+
+def test_the_about_page_does_without_a_model(client: Client, db: None) -> None:
+    assert b"No model is installed yet." in client.get(reverse("about")).content
+
+
+def test_only_staff_are_led_to_the_admin(client: Client, user: User, staff: User) -> None:
+    link = reverse("admin:index").encode()
+    client.force_login(user)
+    assert link not in client.get(reverse("about")).content
+    client.force_login(staff)
+    assert link in client.get(reverse("about")).content
