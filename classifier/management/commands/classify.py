@@ -1,0 +1,119 @@
+"""`manage.py classify PATH...`: what is in these pictures, on the command line."""
+
+import json
+import signal
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from classifier.actions.install import weights_on_disk
+from classifier.management.refusals import NOTHING_INSTALLED, find_version, refusals_told, refuse
+from classifier.ml.engines import Engine, load_engine
+from classifier.ml.inference import Decoded, classify_files, top_labels
+from classifier.ml.preprocess import UndecodableImage
+from classifier.ml.spec import ModelSpec
+from classifier.ml.weights import check_sha256
+from classifier.models import ModelVersion
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
+
+
+class Command(BaseCommand):
+    help = "Classify image files, and folders of them."
+    requires_system_checks = ()  # none of them is about this, and they take a second
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+        parser.add_argument(
+            "--model", metavar="NAME[@VERSION]", help="default: the model that serves"
+        )
+        parser.add_argument("--top-k", type=_positive, default=5, help="labels for each image")
+        parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly where `| head` reads no more
+        super().run_from_argv(argv)
+
+    def handle(self, *args: str, **options: Any) -> None:
+        files = list_images(options["paths"])
+        if not files:
+            raise refuse(f"There is no image in these folders ({', '.join(sorted(SUFFIXES))}).")
+        version = find_version(options["model"]) if options["model"] else _serving()
+        with refusals_told():
+            spec, engine = _load(version)
+        format_ = _json_line if options["json"] else _text_line(files)
+        failures = 0
+        found = classify_files(files, engine, spec)
+        for path, scores in tqdm(found, total=len(files), unit="image", disable=None):
+            failures += isinstance(scores, UndecodableImage)
+            result = _result(path, scores, version, options["top_k"])
+            with tqdm.external_write_mode():  # lines and the bar share the terminal
+                self.stdout.write(format_(result))
+        if failures:
+            raise CommandError(f"{failures} of {len(files)} files could not be classified.")
+
+
+def list_images(paths: Iterable[Path]) -> list[Path]:
+    """The named files, whatever they are, and the images in the named folders, sorted."""
+    files: set[Path] = set()
+    for path in paths:
+        files |= set(_images_below(path)) if path.is_dir() else {path}
+    return sorted(files)
+
+
+def _images_below(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
+            yield path
+
+
+def _serving() -> ModelVersion:
+    try:
+        return ModelVersion.objects.serving()
+    except ModelVersion.DoesNotExist as error:
+        if ModelVersion.objects.exists():
+            raise refuse(
+                "No model is activated: `manage.py models activate NAME@VERSION`, or --model."
+            ) from error
+        raise refuse(NOTHING_INSTALLED) from error
+
+
+def _load(version: ModelVersion) -> tuple[ModelSpec, Engine]:
+    spec = ModelSpec.from_json(version.spec)
+    with weights_on_disk(version) as weights:
+        check_sha256(weights, version.sha256)
+        return spec, load_engine(version.engine, version.architecture, weights, spec)
+
+
+def _result(path: Path, scores: Decoded, version: ModelVersion, top_k: int) -> dict[str, Any]:
+    if isinstance(scores, UndecodableImage):
+        return {"file": str(path), "error": str(scores)}
+    output = top_labels(scores, version.labels, top_k)
+    return {"file": str(path), "output": output, "model": str(version)}
+
+
+def _json_line(result: dict[str, Any]) -> str:
+    return json.dumps(result, ensure_ascii=False)
+
+
+def _text_line(files: list[Path]) -> Callable[[dict[str, Any]], str]:
+    """A formatter of results that aligns what follows the files' names."""
+    width = max(len(str(path)) for path in files)
+
+    def line(result: dict[str, Any]) -> str:
+        found = result.get("error") or ", ".join(
+            f"{best['label']} {best['score']:.0%}".replace("%", " %") for best in result["output"]
+        )
+        return f"{result['file']:<{width}}  {found}"
+
+    return line
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
