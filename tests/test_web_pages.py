@@ -137,7 +137,7 @@ def test_a_stale_form_is_said_kindly(user: User) -> None:
 
 def test_the_about_page_tells_of_the_model_and_of_privacy(client: Client, db: None) -> None:
     version = ModelVersionFactory(
-        metrics={"accuracy": 0.931, "data": "the test photos"}, licence="MIT"
+        metrics={"top1": 0.931, "dataset": "the test photos"}, licence="MIT"
     )
     ModelVersion.objects.filter(pk=version.pk).activate()
     page = client.get(reverse("about")).content.decode()
