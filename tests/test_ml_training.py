@@ -135,6 +135,12 @@ def test_an_interrupted_run_says_that_it_can_go_on(data, tmp_path, monkeypatch):
     assert "the same command goes on from there" in str(error)
 
 
+def test_a_torchvision_network_can_be_trained_too(data, tmp_path):
+    train(data, *FAST, "--arch", "squeezenet1_1", "--image-size", "40", "--bundle", tmp_path / "o")
+    bundle = read_bundle(tmp_path / "o")
+    assert (bundle.architecture, bundle.spec.crop) == ("squeezenet1_1", 40)
+
+
 def test_the_same_seed_begins_with_the_same_weights(data):
     first, second = trainer(data), trainer(data)
     for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True):
@@ -146,6 +152,7 @@ def test_the_same_seed_begins_with_the_same_weights(data):
     [
         (("--batch-size", "41"), "there are 40 images to train on"),
         (("--arch", "resnet5"), "no architecture 'resnet5'"),
+        (("--arch", "googlenet"), "auxiliary outputs"),
         (("--resize", "16"), "'crop' must be no larger"),
     ],
 )

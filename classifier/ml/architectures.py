@@ -13,6 +13,7 @@ from torch import nn
 from classifier.ml.refusal import Refusal
 
 COMPACT_CNN = "compact_cnn"
+WITH_AUXILIARY_OUTPUTS = {"googlenet", "inception_v3"}  # while they are trained
 
 
 class UnknownArchitecture(Refusal):
@@ -46,7 +47,7 @@ def build_network(architecture: str, num_classes: int, image_size: int | None = 
 
 
 def _options(architecture: str, image_size: int | None) -> dict[str, Any]:
-    if architecture in {"googlenet", "inception_v3"}:  # slow, unless told that weights will follow
+    if architecture in WITH_AUXILIARY_OUTPUTS:  # slow, unless told that weights will follow
         return {"init_weights": False}
     if image_size and architecture.startswith("vit_"):
         return {"image_size": image_size}

@@ -10,7 +10,12 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from classifier.ml.architectures import CompactCNN, build_network
+from classifier.ml.architectures import (
+    WITH_AUXILIARY_OUTPUTS,
+    CompactCNN,
+    UnknownArchitecture,
+    build_network,
+)
 from classifier.ml.augmentation import Augmentation
 from classifier.ml.datasets import InvalidDataset
 from classifier.ml.refusal import Refusal
@@ -83,6 +88,7 @@ class Trainer:
 
     Raises:
         InvalidDataset: if the images do not fill a single batch.
+        UnknownArchitecture: if there is no such network, or it cannot be trained here.
     """
 
     def __init__(self, recipe: Recipe, data: TrainingData) -> None:
@@ -91,6 +97,11 @@ class Trainer:
                 f"there are {len(data.images)} images to train on; "
                 f"the batch size must be at most that, not {recipe.batch_size}"
             )
+        if recipe.architecture in WITH_AUXILIARY_OUTPUTS:
+            raise UnknownArchitecture(
+                f"{recipe.architecture} has auxiliary outputs, which this trainer does not know; "
+                "take another network, for example resnet18"
+            )
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.data = data
@@ -98,7 +109,7 @@ class Trainer:
         self.epoch = 0
         channels = torch.tensor([data.mean, data.std], device=self.device)
         self._mean, self._std = channels[:, None, :, None, None]
-        network = build_network(recipe.architecture, len(data.labels))
+        network = build_network(recipe.architecture, len(data.labels), recipe.image_size)
         if isinstance(network, CompactCNN):
             network.whiten_by(self._normalised(data.images[:5000].to(self.device) / 255).cpu())
         self.network = network.to(self.device).to(memory_format=torch.channels_last)

@@ -1,0 +1,1 @@
+"""One installation on one machine: broker, web, worker and chores as children of one process."""

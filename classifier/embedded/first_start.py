@@ -1,0 +1,52 @@
+"""What a new installation gets once: an administrator, and proof that it classifies."""
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+
+from classifier import images
+from classifier.actions.submit import submit
+from classifier.models import ModelVersion, Prediction, Source, Status, User
+
+SAMPLES = Path(settings.BASE_DIR) / "classifier" / "bundled" / "samples"
+ADMIN_NAME = "admin"
+
+
+def create_first_administrator() -> str | None:
+    """Create `admin` where there is no superuser yet.
+
+    Returns the password if one was made up, else None: nobody is to see a given one on a screen.
+    """
+    if User.objects.filter(is_superuser=True).exists():
+        return None
+    if User.objects.filter(username=ADMIN_NAME).exists():
+        return None  # somebody's own account; `manage.py createsuperuser` makes another
+    password = settings.ADMIN_PASSWORD or secrets.token_urlsafe(12)
+    User.objects.create_superuser(ADMIN_NAME, password=password)
+    return None if settings.ADMIN_PASSWORD else password
+
+
+def classify_samples(say: Callable[[str], None], seconds: float = 120) -> None:
+    """Send the sample pictures through the queue, as an upload would, and say what they are."""
+    owner = User.objects.filter(is_superuser=True).order_by("id").first()
+    if owner is None or Prediction.objects.exists():
+        return
+    serving = ModelVersion.objects.serving()
+    ids = [
+        submit(owner, images.verify(path.read_bytes()), path.name, serving, Source.COMMAND).id
+        for path in sorted(SAMPLES.glob("*.jpg"))
+    ]
+    deadline = time.monotonic() + seconds
+    while Prediction.objects.pending().filter(id__in=ids).exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for prediction in Prediction.objects.filter(id__in=ids).with_details().order_by("id"):
+        say(f"{prediction.image.original_name:<15} {_answer(prediction)}")
+
+
+def _answer(prediction: Prediction) -> str:
+    if prediction.status == Status.SUCCEEDED:
+        return f"{prediction.top_label} {100 * (prediction.top_score or 0):.0f} %"
+    return f"{prediction.get_status_display()}: {prediction.error_detail or 'no answer yet'}"

@@ -1,0 +1,163 @@
+"""The processes of one machine, put together: what each runs, and in which order they come up."""
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TextIO
+
+from django.conf import settings
+
+from classifier.embedded import first_start
+from classifier.embedded.broker import answers, forget_url, plan_broker
+from classifier.embedded.guard import CannotStart
+from classifier.embedded.log import Log
+from classifier.embedded.prepare import prepare_database, prepare_model, prepare_static_files
+from classifier.embedded.processes import Program
+from classifier.embedded.readiness import node_answers, web_answers
+from classifier.embedded.supervisor import OWN_NAME, Supervisor
+from classifier.models import ModelVersion
+from config.celery import app
+
+NAMES = ("web", "worker", "chores", "beat", "broker", "models", OWN_NAME)
+BATCH_SECONDS = 60.0  # what a worker may take to finish its batch before it is killed
+GPU = Path("/dev/nvidia0")
+# Celery warns root of pickled messages, at length; ours are JSON.
+QUIET_AS_ROOT = {"PYTHONWARNINGS": "ignore::UserWarning:celery.platforms"}
+
+
+class Installation:
+    """Sightline on one machine: everything starts, stays up and stops together."""
+
+    def __init__(self, listener: socket.socket, stream: TextIO) -> None:
+        self._listener = listener
+        self._address: tuple[str, int] = listener.getsockname()[:2]
+        self._data_dir = Path(settings.DATA_DIR)
+        self._supervisor = Supervisor(Log(stream, NAMES))
+
+    def start(self) -> None:
+        """Prepare the data folder, start every process, and return once all are ready.
+
+        Raises:
+            CannotStart: saying what is missing.
+        """
+        self._start_broker()
+        prepare_database()
+        prepare_static_files()
+        prepare_model()
+        self._start_processes()
+        password = first_start.create_first_administrator()
+        first_start.classify_samples(self._supervisor.say)
+        self._greet(password)
+        self._fetch_better_model()
+
+    def keep_up(self) -> None:
+        """Watch over the processes until a signal comes.
+
+        Raises:
+            KeepsDying: if starting one of them again is no help.
+        """
+        while True:
+            self._supervisor.keep_up()
+            time.sleep(0.5)
+
+    def stop(self) -> None:
+        """Stop web, worker, chores and broker, in this order."""
+        self._listener.close()  # from now on a connection is refused instead of left waiting
+        self._supervisor.stop()
+        if settings.EMBEDDED_BROKER:
+            forget_url(self._data_dir)
+        self._supervisor.say("stopped")
+
+    def _start_broker(self) -> None:
+        if not settings.EMBEDDED_BROKER:
+            if not answers(settings.REDIS_URL):
+                raise CannotStart("the Redis of REDIS_URL does not answer; start it, or unset it")
+            return
+        broker = plan_broker(self._data_dir)
+        # These settings were read before the broker had an address; the children read it anew.
+        settings.REDIS_URL = settings.CELERY_BROKER_URL = broker.url
+        self._supervisor.start(broker.program)
+        self._supervisor.wait_until_ready(broker.is_ready, "broker", seconds=20)
+
+    def _start_processes(self) -> None:
+        here = f"{socket.gethostname()}-{os.getpid()}"
+        chores, worker = f"chores@{here}", f"worker@{here}"
+        for program in (_chores(chores), _beat(self._data_dir), _worker(worker), self._web()):
+            self._supervisor.start(program)
+        wait = self._supervisor.wait_until_ready
+        wait(lambda: web_answers(*self._address), "web")
+        wait(node_answers(app, chores), "chores")
+        wait(node_answers(app, worker), "worker")
+
+    def _web(self) -> Program:
+        handle = self._listener.fileno()
+        configuration = str(settings.BASE_DIR / "deploy" / "gunicorn.conf.py")
+        gunicorn = (sys.executable, "-m", "gunicorn", "-c", configuration)
+        return Program(
+            "web",
+            (*gunicorn, "--bind", f"fd://{handle}", "config.wsgi"),
+            stop_seconds=35,  # longer than gunicorn's own graceful_timeout
+            pass_fds=(handle,),
+        )
+
+    def _greet(self, password: str | None) -> None:
+        say = self._supervisor.say
+        host, port = self._address
+        say(f"Sightline is ready at http://{f'[{host}]' if ':' in host else host}:{port}/")
+        if password:
+            say(f"sign in as {first_start.ADMIN_NAME} with the password {password}")
+            say("the password is shown this once; change it after signing in")
+        say("Ctrl-C stops everything")
+
+    def _fetch_better_model(self) -> None:
+        tried, name = settings.BETTER_MODEL_TRIED, settings.BETTER_MODEL
+        wanted = not tried.exists() if settings.FETCH_RESNET50 is None else settings.FETCH_RESNET50
+        command = ("manage.py", "models", "install", name, "--activate")
+        if not wanted or ModelVersion.objects.filter(name=name).exists():
+            return
+
+        def done(exit_code: int) -> None:
+            tried.touch()
+            self._supervisor.say(
+                f"{name} could not be fetched, so the bundled model serves; "
+                f"to try again: {' '.join(command)}"
+                if exit_code
+                else f"{name} is installed and serves from now on"
+            )
+
+        self._supervisor.say(f"fetching the weights of {name} in the background")
+        program = Program("models", (sys.executable, *command), niceness=10)
+        self._supervisor.start_errand(program, done)
+
+
+def _celery(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "celery", "-A", "config", "--quiet", *arguments)
+
+
+def _celery_worker(node: str, tasks: str, queues: str, *arguments: str) -> tuple[str, ...]:
+    """Threads, never prefork; and no gossip, which only costs where nobody listens."""
+    silent = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+    return _celery(
+        *("worker", "-n", node, "-P", "threads", "-I", tasks, "-Q", queues, *silent, *arguments)
+    )
+
+
+def _chores(node: str) -> Program:
+    command = _celery_worker(node, "classifier.worker.sweep", "chores", "-c", "2")
+    return Program("chores", command, environment=QUIET_AS_ROOT)
+
+
+def _beat(data_dir: Path) -> Program:
+    """A process of its own, so that its death is seen and mended."""
+    return Program("beat", _celery("beat", "-s", str(data_dir / "beat-schedule"), "--pidfile="))
+
+
+def _worker(node: str) -> Program:
+    # Each thread of the worker computes on one core.
+    environment = QUIET_AS_ROOT | {"OMP_NUM_THREADS": "1"}
+    if GPU.exists() and not settings.WORKER_THREADS:
+        environment["SIGHTLINE_WORKER_THREADS"] = "2"  # one batch decodes, the other computes
+    command = _celery_worker(node, "classifier.worker.classify", "classify,explain")
+    return Program("worker", command, BATCH_SECONDS, environment)
