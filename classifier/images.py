@@ -66,7 +66,7 @@ def verify(content: bytes) -> VerifiedImage:
     if turned:
         width, height = height, width
     digest = hashlib.sha256(content).hexdigest()
-    return VerifiedImage(content, digest, str(image.format), width, height)
+    return VerifiedImage(content, digest, _format_of(image), width, height)
 
 
 def render(content: bytes, longest_side: int) -> bytes:
@@ -117,6 +117,11 @@ def _open(content: bytes) -> Image.Image:
         ) from error
 
 
+def _format_of(image: Image.Image) -> str:
+    """One of FORMATS. Phones put several JPEGs into one file, which Pillow calls MPO."""
+    return "JPEG" if image.format == "MPO" else str(image.format)
+
+
 def _check_effort(image: Image.Image, content: bytes) -> None:
     """Refuse what would take far longer to decode than its size lets one expect."""
     width, height = image.size
@@ -127,7 +132,7 @@ def _check_effort(image: Image.Image, content: bytes) -> None:
             % {"width": width, "height": height, "limit": settings.UPLOAD_MAX_PIXELS // 1_000_000},
         )
     # Every scan of a progressive JPEG is a pass over the whole picture; ordinary files have ten.
-    if image.format == "JPEG" and content.count(b"\xff\xda") > settings.UPLOAD_MAX_JPEG_SCANS:
+    if _format_of(image) == "JPEG" and content.count(b"\xff\xda") > settings.UPLOAD_MAX_JPEG_SCANS:
         raise InvalidImage(
             "too_many_scans",
             _("The JPEG has more than %(limit)d scans. Save it as a plain JPEG.")

@@ -54,6 +54,14 @@ def test_an_animated_gif_counts_as_its_first_frame():
     assert blue < 60
 
 
+def test_a_phones_file_of_several_jpegs_is_a_jpeg():
+    out = io.BytesIO()
+    second = Image.new("RGB", (32, 24), "blue")
+    Image.new("RGB", (64, 48), "red").save(out, "MPO", save_all=True, append_images=[second])
+    verified = verify(out.getvalue())
+    assert (verified.format, verified.width, verified.height) == ("JPEG", 64, 48)
+
+
 def test_width_and_height_are_those_that_one_looks_at():
     assert (verify(with_orientation(1)).width, verify(with_orientation(1)).height) == (60, 20)
     assert (verify(with_orientation(6)).width, verify(with_orientation(6)).height) == (20, 60)

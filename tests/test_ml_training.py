@@ -106,6 +106,17 @@ def test_a_run_that_was_killed_goes_on_after_its_last_whole_epoch(data, tmp_path
     assert "epoch 2 of 2" in told
 
 
+def test_a_run_that_was_taken_up_ends_as_one_that_was_never_interrupted(data, tmp_path):
+    whole, killed, taken_up = trainer(data), trainer(data), trainer(data)
+    list(whole.run())
+    next(killed.run())
+    killed.save_checkpoint(tmp_path / "checkpoint.pt")
+    taken_up.load_checkpoint(tmp_path / "checkpoint.pt")
+    list(taken_up.run())
+    for name, weights in whole.weights().items():
+        torch.testing.assert_close(taken_up.weights()[name], weights, rtol=0, atol=1e-3)
+
+
 def test_a_finished_run_is_only_exported(data, tmp_path):
     finished = trainer(data)
     list(finished.run())
