@@ -20,7 +20,7 @@ CLASSIFY = "classify"
 
 # The message's task, by queue. Names, so that the web never imports what a worker runs.
 TASKS = {CLASSIFY: "classify_waiting"}
-COALESCE_SECONDS = 10  # a bell swallowed by a key whose worker died is rung again by the sweep
+COALESCE_SECONDS = 5  # a bell swallowed by a key whose worker died is rung again by the sweep
 
 
 @functools.cache

@@ -132,3 +132,8 @@ def test_bytes_that_are_no_whole_image_are_refused_with_the_reason(content, reas
 def test_formats_that_run_programs_are_not_opened():
     with pytest.raises(UndecodableImage, match="known format"):
         preprocess(saved(Image.new("RGB", (40, 40)), "EPS"), PLAIN)
+
+
+def test_a_strip_that_would_fill_the_memory_is_refused():
+    with pytest.raises(UndecodableImage, match=r"1 x 30000 pixels; .* at most 200 times"):
+        preprocess(image_bytes("PNG", (1, 30_000)), PLAIN)

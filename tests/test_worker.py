@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import torch
@@ -91,6 +92,38 @@ def test_a_picture_that_cannot_be_read_for_now_is_tried_again(version):
     classify_waiting()
     lost.refresh_from_db()
     assert (lost.status, lost.attempts, lost.error_detail) == (Status.SUCCEEDED, 2, "")
+
+
+def test_an_outage_of_the_storage_fails_nothing_however_long_it_lasts(version):
+    rows = PredictionFactory.create_batch(3, model_version=version)
+    away = Path(rows[1].image.file.path)
+    content = away.read_bytes()
+    away.unlink()
+    away.mkdir()  # opening it is an OSError, and no FileNotFoundError
+    for _ in range(5):
+        classify_waiting()
+        let_time_pass_and_sweep()
+    rows[1].refresh_from_db()
+    assert (rows[1].status, rows[1].attempts) == (Status.QUEUED, 0)
+    away.rmdir()
+    away.write_bytes(content)
+    classify_waiting()
+    assert set(Prediction.objects.values_list("status", flat=True)) == {Status.SUCCEEDED}
+
+
+def test_a_worker_that_cannot_read_the_weights_leaves_the_queue_as_it_is(version):
+    weights = Path(version.weights.path)
+    weights.unlink()
+    weights.mkdir()
+    PredictionFactory.create_batch(2, model_version=version)
+    classify_waiting()
+    assert set(Prediction.objects.values_list("status", "attempts")) == {(Status.QUEUED, 0)}
+
+
+def test_only_a_few_versions_stay_in_memory(version):
+    for _ in range(runtime.MOST_LOADED + 1):
+        runtime.loaded(install_random_network())
+    assert len(runtime._loaded) == runtime.MOST_LOADED
 
 
 class EngineThatChokesOn:

@@ -74,6 +74,20 @@ def release(lease: uuid.UUID, error_detail: str) -> int:
     )
 
 
+def hand_back(lease: uuid.UUID) -> int:
+    """Put what is left of a claim back as if it had not been made.
+
+    For trouble that is not the pictures' own, such as a storage that does not answer: no attempt is
+    counted, so that no outage fails a backlog. Returns how many rows.
+    """
+    return Prediction.objects.filter(lease=lease, status=Status.RUNNING).update(
+        status=Status.QUEUED,
+        attempts=models.F("attempts") - 1,
+        lease=None,
+        lease_expires_at=None,
+    )
+
+
 def _update_leased(lease: uuid.UUID, rows: list[dict[str, Any]]) -> int:
     """`UPDATE … FROM (VALUES …)`, which both databases know and the ORM does not.
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from classifier.ml.spec import ModelSpec
 
+MAX_ASPECT_RATIO = 200
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
 
@@ -32,6 +33,7 @@ def preprocess(content: bytes, spec: ModelSpec) -> torch.Tensor:
             image = to_rgb(ImageOps.exif_transpose(opened))
     except Exception as error:  # decoders raise whatever they like
         raise UndecodableImage(_why(error)) from error
+    _check_ratio(*image.size)
     return _normalise(_crop_centre(_resize(image, spec), spec.crop), spec)
 
 
@@ -45,6 +47,15 @@ def to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
+
+
+def _check_ratio(width: int, height: int) -> None:
+    """Refuse what would be resized to a strip that fills the memory, a few bytes though it has."""
+    if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
+        raise UndecodableImage(
+            f"The image has {width} x {height} pixels; "
+            f"one side may be at most {MAX_ASPECT_RATIO} times the other."
+        )
 
 
 def _resize(image: Image.Image, spec: ModelSpec) -> Image.Image:

@@ -6,11 +6,12 @@ import uuid
 
 
 def uuid7() -> uuid.UUID:
-    """A UUID of version 7 (RFC 9562): 48 bits of milliseconds, then 74 random bits.
+    """A UUID of version 7 (RFC 9562): 48 bits of milliseconds, 12 of their fraction, 62 random.
 
-    Unguessable in a URL, and yet an index over it grows at one end only, as a counter's does.
+    Unguessable in a URL, and yet an index over it grows at one end only, as a counter's does. The
+    fraction, a step of which is a quarter of a microsecond, keeps rows of one request in order.
     """
-    milliseconds = time.time_ns() // 1_000_000
-    random = secrets.randbits(74)
-    value = milliseconds << 80 | 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62
-    return uuid.UUID(int=value | random & (1 << 62) - 1)
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    fraction = nanoseconds * 4096 // 1_000_000
+    value = milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62
+    return uuid.UUID(int=value | secrets.randbits(62))

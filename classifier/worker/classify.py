@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from celery import shared_task
@@ -9,7 +11,7 @@ from celery.signals import worker_init
 from celery.worker import state
 
 from classifier.actions.claim import Claim, claim
-from classifier.actions.settle import Outcome, release, settle
+from classifier.actions.settle import Outcome, hand_back, release, settle
 from classifier.bells import CLASSIFY, hear, ring
 from classifier.ml.engines import max_batch, use_one_thread_per_call
 from classifier.ml.inference import top_labels
@@ -20,6 +22,10 @@ from classifier.worker.runtime import LoadedModel, decoders, loaded
 logger = logging.getLogger(__name__)
 
 KEPT_LABELS = 10  # of a network's classes, the best that a prediction keeps
+
+
+class StorageAway(Exception):
+    """Pictures or weights cannot be read for now; nothing is wrong with them."""
 
 
 @worker_init.connect
@@ -36,13 +42,21 @@ def get_ready(**_: object) -> None:
 
 @shared_task(name="classify_waiting")
 def classify_waiting() -> None:
-    """Drain the queue. A warm shutdown stops it after the batch in hand; the sweep rings again."""
+    """Drain the queue.
+
+    A warm shutdown stops it after the batch in hand, and so does a storage that does not answer:
+    the sweep rings again.
+    """
     hear(CLASSIFY)
     size = max_batch()
     while not _stopping() and (claimed := claim(size)):
         if len(claimed.predictions) == size:
             ring(CLASSIFY)  # more may wait than one thread can take: wake another
-        classify_claimed(claimed)
+        try:
+            classify_claimed(claimed)
+        except StorageAway as error:
+            logger.warning("the storage does not answer, the sweep tries again: %s", error)
+            return
 
 
 def _stopping() -> bool:
@@ -51,12 +65,24 @@ def _stopping() -> bool:
 
 
 def classify_claimed(claimed: Claim) -> None:
-    """Work on a claim; whatever cannot be settled is given back for another attempt, alone."""
+    """Work on a claim; whatever cannot be settled is given back for another attempt, alone.
+
+    Raises:
+        StorageAway: if that is why, in which case no attempt is counted.
+    """
     try:
-        _settle_batch(claimed, loaded(claimed.model_version))
+        _settle_batch(claimed, _loaded(claimed.model_version))
+    except StorageAway:
+        hand_back(claimed.lease)
+        raise
     except Exception as error:
         logger.exception("a batch of %s failed", claimed.model_version)
         release(claimed.lease, f"The model could not process the image ({type(error).__name__}).")
+
+
+def _loaded(version: ModelVersion) -> LoadedModel:
+    with _reading(trouble=OSError):  # whatever else goes wrong is the model's own fault
+        return loaded(version)
 
 
 def _settle_batch(claimed: Claim, model: LoadedModel) -> None:
@@ -70,6 +96,9 @@ def _settle_batch(claimed: Claim, model: LoadedModel) -> None:
     images = {row: result for row, result in pairs if isinstance(result, torch.Tensor)}
     outcomes, seconds = _infer(images, model)
     settle(claimed.lease, refused + outcomes, seconds, len(images))
+    for result in decoded:
+        if isinstance(result, StorageAway):
+            raise result
     if len(refused) + len(outcomes) < len(pairs):
         release(claimed.lease, "The stored picture could not be read.")
 
@@ -77,11 +106,23 @@ def _settle_batch(claimed: Claim, model: LoadedModel) -> None:
 def _decode(row: Prediction, model: LoadedModel) -> torch.Tensor | Exception:
     """The network's input for one prediction, or why there is none: it stops nobody else's."""
     try:
-        with row.image.file.open() as file:
-            return preprocess(file.read(), model.spec)
+        with _reading(trouble=Exception), row.image.file.open() as file:
+            content = file.read()
+        return preprocess(content, model.spec)
     except Exception as error:
         logger.warning("prediction %s: %s: %s", row.id, type(error).__name__, error)
         return error
+
+
+@contextmanager
+def _reading(trouble: type[Exception]) -> Iterator[None]:
+    """Tell a storage in trouble, which passes, from a file that is not there, which does not."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except trouble as error:
+        raise StorageAway(str(error)) from error
 
 
 def _infer(

@@ -11,6 +11,8 @@ from classifier.ml.spec import ModelSpec
 from classifier.ml.weights import check_sha256
 from classifier.models import ModelVersion
 
+MOST_LOADED = 4  # versions in memory; the one loaded first makes room
+
 decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
 _loaded: dict[int, "LoadedModel"] = {}
 _loading = threading.Lock()
@@ -27,11 +29,17 @@ class LoadedModel:
 def loaded(version: ModelVersion) -> LoadedModel:
     """The model version in memory, loaded and warmed up on first use.
 
+    Only a few are kept. Who uses one that is there does not wait while another is loaded.
+
     Raises:
         DigestMismatch: if the weights are not the ones that were installed.
     """
+    if model := _loaded.get(version.pk):
+        return model
     with _loading:
         if version.pk not in _loaded:
+            while len(_loaded) >= MOST_LOADED:
+                del _loaded[next(iter(_loaded))]
             _loaded[version.pk] = _load(version)
         return _loaded[version.pk]
 
