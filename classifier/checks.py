@@ -13,12 +13,15 @@ POSITIVE = {
     "SWEEP_SECONDS": "SIGHTLINE_SWEEP_SECONDS",
     "UPLOAD_MAX_BYTES": "SIGHTLINE_UPLOAD_MAX_BYTES",
     "UPLOAD_MAX_PIXELS": "SIGHTLINE_UPLOAD_MAX_PIXELS",
+    "UPLOAD_MAX_ASPECT_RATIO": "SIGHTLINE_UPLOAD_MAX_ASPECT_RATIO",
     "UPLOAD_MAX_JPEG_SCANS": "SIGHTLINE_UPLOAD_MAX_JPEG_SCANS",
+    "UPLOAD_MAX_REQUEST_BYTES": "SIGHTLINE_UPLOAD_MAX_REQUEST_BYTES",
 }
+LIMITS = "limits"  # the tag of what `manage.py run` checks before it starts
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-@register
+@register(LIMITS)
 def check_limits(**_: Any) -> Iterator[CheckMessage]:
     """Limits and times that would refuse everything, or never let anything end."""
     for name, variable in POSITIVE.items():

@@ -32,13 +32,13 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]
 
 
 def make_data_folder(path: Path) -> Path:
-    """Make sure that the data folder is there and ours to write.
+    """Make sure that the data folder is there and ours to write; a new one is only ours to read.
 
     Raises:
         ImproperlyConfigured: if it cannot be made or written.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         reason = "" if os.access(path, os.W_OK | os.X_OK) else "permission denied"
     except OSError as error:
         reason = error.strerror or str(error)

@@ -1,35 +1,25 @@
 """`python -m deploy.healthcheck web|worker|chores` exits with 0 if that process can work."""
 
-import http.client
 import os
 import socket
 import sys
 
+from classifier.embedded.readiness import node_answers, web_answers
+
 
 def web_is_ready() -> bool:
-    """Whether /health/ready answers 200, asked under a host name that the settings allow."""
-    host = os.environ.get("SIGHTLINE_ALLOWED_HOSTS", "localhost").split(",")[0].strip()
-    host = "localhost" if host == "*" else host.lstrip(".")
-    client = http.client.HTTPConnection("127.0.0.1", int(os.environ.get("PORT", "8000")), timeout=4)
-    try:
-        client.request("GET", "/health/ready", headers={"Host": host})
-        return client.getresponse().status == http.HTTPStatus.OK
-    except OSError:
-        return False
+    """Whether the web process of this container answers."""
+    hosts = os.environ.get("SIGHTLINE_ALLOWED_HOSTS", "localhost").split(",")
+    return web_answers("127.0.0.1", int(os.environ.get("PORT", "8000")), hosts)
 
 
-def node_answers(name: str) -> bool:
+def celery_is_ready(name: str) -> bool:
     """Whether the Celery worker of this container takes messages."""
-    from kombu.exceptions import OperationalError  # not for the web, whose check runs often
+    from config.celery import app  # not for the web, whose check runs often
 
-    from config.celery import app
-
-    try:
-        return bool(app.control.ping(destination=[f"{name}@{socket.gethostname()}"], timeout=5))
-    except OperationalError:
-        return False
+    return node_answers(app, f"{name}@{socket.gethostname()}", seconds=5)
 
 
 if __name__ == "__main__":
     asked = sys.argv[1]
-    sys.exit(not (web_is_ready() if asked == "web" else node_answers(asked)))
+    sys.exit(not (web_is_ready() if asked == "web" else celery_is_ready(asked)))

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import override_settings
 
 from classifier.checks import POSITIVE, check_deployment, check_limits
+from classifier.embedded.guard import CannotStart, refuse_wrong_limits
 
 
 def ids(messages: Any) -> list[str]:
@@ -38,6 +39,16 @@ def test_a_limit_of_nothing_is_an_error_that_names_its_variable(name: str) -> No
     assert message.id == "sightline.E001"
     assert POSITIVE[name] in message.msg
     assert message.hint
+
+
+def test_a_start_is_refused_in_one_line_that_names_every_wrong_limit() -> None:
+    with (
+        override_settings(LEASE_SECONDS=0, WORKER_THREADS=-1),
+        pytest.raises(CannotStart) as refusal,
+    ):
+        refuse_wrong_limits()
+    assert str(refusal.value).count("SIGHTLINE_") == 2
+    assert "\n" not in str(refusal.value)
 
 
 def test_a_negative_number_of_threads_is_an_error() -> None:

@@ -95,6 +95,12 @@ def test_a_service_names_a_target_a_program_and_files_that_exist(name: str) -> N
             assert (ROOT / argument).is_file()
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_writes_only_so_much_into_memory(name: str) -> None:
+    assert SERVICES[name]["read_only"]
+    assert all(re.search(r":size=\d+[mg]$", place) for place in SERVICES[name]["tmpfs"])
+
+
 def test_the_gpu_worker_runs_the_same_as_the_cpu_worker() -> None:
     assert SERVICES["worker-gpu"]["command"] == SERVICES["worker"]["command"]
     assert SERVICES["worker"]["profiles"] == ["cpu"]

@@ -20,6 +20,12 @@ def test_every_setting_is_in_the_guides_table() -> None:
     assert in_table == names_that_the_code_reads()
 
 
+def test_what_needs_torch_is_never_run_in_the_web_container() -> None:
+    web = re.findall(r"docker compose exec(?: -T)? web python manage.py ?([a-z]*)", GUIDE)
+    assert web
+    assert not {"models", "classify", "train"} & set(web)
+
+
 def test_every_make_target_is_in_the_guide() -> None:
     targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert targets

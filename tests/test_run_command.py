@@ -63,6 +63,32 @@ def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path, taken_port: int)
     assert f"PORT={taken_port + 1}" in line
 
 
+def test_a_port_beyond_the_last_one_is_refused(tmp_path: Path) -> None:
+    line = refusal(environment(tmp_path, PORT="70000"))
+    assert "PORT is 70000, but ports go from 1 to 65535" in line
+
+
+def test_a_host_that_does_not_exist_is_named_with_the_reason(tmp_path: Path) -> None:
+    line = refusal(environment(tmp_path, PORT="0", SIGHTLINE_BIND="nowhere.invalid"))
+    assert "on nowhere.invalid cannot be opened" in line
+    assert "Unknown error" not in line
+    assert "SIGHTLINE_BIND=" in line
+
+
+def test_a_limit_of_nothing_is_refused(tmp_path: Path) -> None:
+    line = refusal(environment(tmp_path, SIGHTLINE_LEASE_SECONDS="0"))
+    assert "SIGHTLINE_LEASE_SECONDS is 0. Give a number above 0." in line
+
+
+def test_a_data_folder_becomes_its_owners_only(tmp_path: Path, taken_port: int) -> None:
+    new, old = tmp_path / "new", tmp_path / "old"
+    old.mkdir(mode=0o755)
+    for folder in (new, old):
+        refusal(environment(folder, PORT=str(taken_port)))
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert (folder / "run.lock").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_port_that_is_no_number_is_refused(tmp_path: Path) -> None:
     assert "PORT cannot be read" in refusal(environment(tmp_path, PORT="http"))
 
@@ -112,6 +138,7 @@ def test_from_an_empty_folder_to_classified_samples_and_back(tmp_path: Path) -> 
         assert any("sign in as admin with the password" in line for line in lines)
         assert fetch(int(address[1]), "/login/") == 200
         assert (tmp_path / "broker-url").stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / "sightline.sqlite3").stat().st_mode & 0o777 == 0o600
         second = refusal(environment(tmp_path, PORT="0"))
         assert f"already runs on the data folder {tmp_path} (process {process.pid}" in second
     finally:

@@ -16,7 +16,7 @@ from classifier.embedded import supervisor as supervisor_module
 from classifier.embedded.guard import CannotStart
 from classifier.embedded.log import Log
 from classifier.embedded.processes import Program
-from classifier.embedded.supervisor import OWN_NAME, KeepsDying, Supervisor
+from classifier.embedded.supervisor import OWN_NAME, Supervisor
 
 SLEEP = "import time; time.sleep(60)"
 STUBBORN = (
@@ -177,15 +177,16 @@ def test_a_child_that_dies_is_started_again(supervisor: Supervisor, log: io.Stri
 
 
 @pytest.mark.usefixtures("no_pause")
-def test_a_child_that_dies_five_times_running_is_given_up(supervisor: Supervisor) -> None:
+def test_a_child_that_dies_again_and_again_is_never_given_up(
+    supervisor: Supervisor, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "LONGEST_PAUSE_SECONDS", 0.02)
+    other = supervisor.start(python("web", SLEEP))
     supervisor.start(python("worker", "raise SystemExit(7)"))
-
-    def keep_up_for_ever() -> bool:
-        supervisor.keep_up()
-        return False
-
-    with pytest.raises(KeepsDying, match=r"worker stopped \(exit code 7\).* 5th time"):
-        wait_until(keep_up_for_ever)
+    wait_until(
+        lambda: supervisor.keep_up() or log.getvalue().count("worker stopped (exit code 7)") == 8
+    )
+    assert other.exit_code is None
 
 
 def test_pauses_before_a_new_start_grow(supervisor: Supervisor, log: io.StringIO) -> None:
@@ -193,6 +194,15 @@ def test_pauses_before_a_new_start_grow(supervisor: Supervisor, log: io.StringIO
     supervisor.keep_up()
     assert "starting it again in 1 s" in log.getvalue()
     wait_until(lambda: supervisor.keep_up() or "again in 2 s" in log.getvalue())
+
+
+def test_a_pause_is_a_minute_at_most(
+    supervisor: Supervisor, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "FIRST_PAUSE_SECONDS", 90.0)
+    supervisor.start(python("worker", "raise SystemExit(7)")).wait()
+    supervisor.keep_up()
+    assert "starting it again in 60 s" in log.getvalue()
 
 
 def test_an_errand_is_reported_when_it_ends_and_not_started_again(supervisor: Supervisor) -> None:

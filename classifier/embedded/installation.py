@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TextIO
 
 from django.conf import settings
+from django.db import connection
 
-from classifier.embedded import first_start
+from classifier.embedded import better_model, first_start
 from classifier.embedded.broker import answers, forget_url, plan_broker
 from classifier.embedded.guard import CannotStart
 from classifier.embedded.log import Log
@@ -17,7 +18,6 @@ from classifier.embedded.prepare import prepare_database, prepare_model, prepare
 from classifier.embedded.processes import Program
 from classifier.embedded.readiness import node_answers, web_answers
 from classifier.embedded.supervisor import OWN_NAME, Supervisor
-from classifier.models import ModelVersion
 from config.celery import app
 
 NAMES = ("web", "worker", "chores", "beat", "broker", "models", OWN_NAME)
@@ -51,13 +51,10 @@ class Installation:
         first_start.classify_samples(self._supervisor.say)
         self._greet(password)
         self._fetch_better_model()
+        connection.close()  # for hours there is nothing to ask
 
     def keep_up(self) -> None:
-        """Watch over the processes until a signal comes.
-
-        Raises:
-            KeepsDying: if starting one of them again is no help.
-        """
+        """Watch over the processes until a signal comes."""
         while True:
             self._supervisor.keep_up()
             time.sleep(0.5)
@@ -87,9 +84,9 @@ class Installation:
         for program in (_chores(chores), _beat(self._data_dir), _worker(worker), self._web()):
             self._supervisor.start(program)
         wait = self._supervisor.wait_until_ready
-        wait(lambda: web_answers(*self._address), "web")
-        wait(node_answers(app, chores), "chores")
-        wait(node_answers(app, worker), "worker")
+        wait(lambda: web_answers(*self._address, settings.ALLOWED_HOSTS), "web")
+        wait(lambda: node_answers(app, chores), "chores")
+        wait(lambda: node_answers(app, worker), "worker")
 
     def _web(self) -> Program:
         handle = self._listener.fileno()
@@ -112,24 +109,15 @@ class Installation:
         say("Ctrl-C stops everything")
 
     def _fetch_better_model(self) -> None:
-        tried, name = settings.BETTER_MODEL_TRIED, settings.BETTER_MODEL
-        wanted = not tried.exists() if settings.FETCH_RESNET50 is None else settings.FETCH_RESNET50
-        command = ("manage.py", "models", "install", name, "--activate")
-        if not wanted or ModelVersion.objects.filter(name=name).exists():
+        if not better_model.is_wanted():
             return
-
-        def done(exit_code: int) -> None:
-            tried.touch()
-            self._supervisor.say(
-                f"{name} could not be fetched, so the bundled model serves; "
-                f"to try again: {' '.join(command)}"
-                if exit_code
-                else f"{name} is installed and serves from now on"
-            )
-
-        self._supervisor.say(f"fetching the weights of {name} in the background")
-        program = Program("models", (sys.executable, *command), niceness=10)
-        self._supervisor.start_errand(program, done)
+        say = self._supervisor.say
+        say(f"fetching the weights of {settings.BETTER_MODEL} in the background")
+        command = (sys.executable, "manage.py", *better_model.INSTALL)
+        self._supervisor.start_errand(
+            Program("models", command, niceness=10),
+            lambda exit_code: say(better_model.after_fetching(exit_code)),
+        )
 
 
 def _celery(*arguments: str) -> tuple[str, ...]:
@@ -150,7 +138,7 @@ def _chores(node: str) -> Program:
 
 
 def _beat(data_dir: Path) -> Program:
-    """A process of its own, so that its death is seen and mended."""
+    """A process of its own: within chores (`--beat`) nobody would see it die."""
     return Program("beat", _celery("beat", "-s", str(data_dir / "beat-schedule"), "--pidfile="))
 
 
@@ -159,5 +147,5 @@ def _worker(node: str) -> Program:
     environment = QUIET_AS_ROOT | {"OMP_NUM_THREADS": "1"}
     if GPU.exists() and not settings.WORKER_THREADS:
         environment["SIGHTLINE_WORKER_THREADS"] = "2"  # one batch decodes, the other computes
-    command = _celery_worker(node, "classifier.worker.classify", "classify,explain")
+    command = _celery_worker(node, "classifier.worker.classify", "classify")
     return Program("worker", command, BATCH_SECONDS, environment)

@@ -32,8 +32,8 @@ def prepare_database() -> None:
 
 
 def prepare_model() -> None:
-    """Where there is no model at all, install the bundled one and let it serve."""
-    if not ModelVersion.objects.exists():
+    """Where no model serves, let the bundled one do it; it is installed unless it is there."""
+    if not ModelVersion.objects.filter(activated_at__isnull=False).exists():
         call_command(
             "models", "install", settings.BUNDLED_MODEL, "--activate", stdout=io.StringIO()
         )

@@ -1,18 +1,24 @@
-"""Whether a child is of use yet, not only alive."""
+"""Whether a process is of use yet, not only alive.
+
+The containers' own checks ask this too, the web's every few seconds, so that little is imported.
+"""
 
 import http.client
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from celery import Celery
-from django.conf import settings
-from kombu.exceptions import OperationalError
+if TYPE_CHECKING:
+    from celery import Celery
 
 
-def web_answers(host: str, port: int) -> bool:
-    """Whether GET /health/ready answers 200: pages, database and broker are there."""
-    client = http.client.HTTPConnection(host, port, timeout=5)
+def web_answers(host: str, port: int, allowed_hosts: Sequence[str]) -> bool:
+    """Whether GET /health/ready answers 200: pages, database and broker are there.
+
+    It is asked under the first of the host names that the settings allow.
+    """
+    client = http.client.HTTPConnection(host, port, timeout=4)
     try:
-        client.request("GET", "/health/ready", headers={"Host": _allowed_host()})
+        client.request("GET", "/health/ready", headers={"Host": _host_name(allowed_hosts)})
         return client.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False
@@ -20,18 +26,17 @@ def web_answers(host: str, port: int) -> bool:
         client.close()
 
 
-def node_answers(app: Celery, node: str) -> Callable[[], bool]:
-    """A question to a Celery worker by its node name: does it take messages?"""
+def node_answers(app: "Celery", node: str, seconds: float = 0.5) -> bool:
+    """Whether a Celery worker, by its node name, takes messages: it has `seconds` to say so."""
+    from kombu.exceptions import OperationalError  # not for the web
 
-    def answers() -> bool:
-        try:
-            return bool(app.control.ping(destination=[node], timeout=0.5))
-        except OperationalError:
-            return False
-
-    return answers
+    try:
+        return bool(app.control.ping(destination=[node], timeout=seconds))
+    except OperationalError:
+        return False
 
 
-def _allowed_host() -> str:
-    first: str = (settings.ALLOWED_HOSTS or ["localhost"])[0]
-    return "localhost" if first == "*" else first.lstrip(".")
+def _host_name(allowed_hosts: Sequence[str]) -> str:
+    """A name that the first pattern allows: `*` is any, `.example.org` is that domain too."""
+    first = next(iter(allowed_hosts), "*").strip()
+    return "localhost" if first in ("", "*") else first.lstrip(".")

@@ -10,12 +10,8 @@ from classifier.embedded.processes import Child, Program
 OWN_NAME = "sightline"
 POLL_SECONDS = 0.2
 RAPID_SECONDS = 60  # a child that lived longer than this has its deaths forgiven
-MOST_RAPID_DEATHS = 5
 FIRST_PAUSE_SECONDS = 1.0  # before a start after a death; each pause is twice the one before
-
-
-class KeepsDying(Exception):
-    """A child died so often that starting it again is no help."""
+LONGEST_PAUSE_SECONDS = 60.0
 
 
 class Supervisor:
@@ -24,7 +20,7 @@ class Supervisor:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._children: dict[str, Child] = {}
-        self._deaths: dict[str, int] = {}
+        self._pauses: dict[str, float] = {}  # s, before each child's latest start
         self._start_again_at: dict[str, float] = {}
         self._errands: dict[Child, Callable[[int], None]] = {}
 
@@ -62,8 +58,8 @@ class Supervisor:
     def keep_up(self) -> None:
         """Start again whichever child has died, with growing pauses; hear of finished errands.
 
-        Raises:
-            KeepsDying: at the fifth death of a child in quick succession.
+        It never gives up: what kills one child may pass, as a picture that is too much for the
+        worker does, and the others are of use meanwhile.
         """
         for errand in [errand for errand in self._errands if errand.exit_code is not None]:
             self._errands.pop(errand)(errand.wait())
@@ -95,11 +91,10 @@ class Supervisor:
     def _pause_after_death(self, child: Child) -> float:
         name = child.program.name
         child.wait()
-        deaths = 1 if child.lifetime > RAPID_SECONDS else self._deaths.get(name, 0) + 1
-        if deaths >= MOST_RAPID_DEATHS:
-            raise KeepsDying(f"{_describe_end(child)}, for the {deaths}th time in a row")
-        self._deaths[name] = deaths
-        pause = FIRST_PAUSE_SECONDS * 2.0 ** (deaths - 1)
+        if child.lifetime > RAPID_SECONDS:
+            self._pauses.pop(name, None)
+        doubled = 2 * self._pauses.get(name, FIRST_PAUSE_SECONDS / 2)
+        pause = self._pauses[name] = min(doubled, LONGEST_PAUSE_SECONDS)
         self.say(f"{_describe_end(child)}; starting it again in {pause:.0f} s")
         return pause
 

@@ -3,5 +3,9 @@
 Which process runs what is said on its command line, with `-I` and `-Q`::
 
     worker   celery -A config worker -P threads -c 2 -I classifier.worker.classify -Q classify
-    chores   celery -A config worker -P threads -c 2 -I classifier.worker.sweep -Q chores --beat
+    chores   celery -A config worker -P threads -c 2 -I classifier.worker.sweep -Q chores
+    beat     celery -A config beat
+
+Beat says when chores are due. It is a process of its own and not `--beat` within chores, where it
+could die without anybody noticing.
 """

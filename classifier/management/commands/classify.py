@@ -67,7 +67,8 @@ def list_images(paths: Iterable[Path]) -> list[Path]:
 
 def _images_below(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
             yield path
 
 

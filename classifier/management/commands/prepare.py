@@ -10,8 +10,8 @@ from classifier.embedded.prepare import prepare_database, prepare_model
 
 class Command(BaseCommand):
     help = (
-        "Bring the tables up to date, and install the model that ships with the project where "
-        "there is none. Safe to run at every start."
+        "Bring the tables up to date, and let the model that ships with the project serve "
+        "where none does. Safe to run at every start."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

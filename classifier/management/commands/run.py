@@ -1,5 +1,6 @@
 """`manage.py run`: the whole of Sightline on one machine, from one command."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -9,9 +10,14 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from classifier.embedded.guard import CannotStart, listen, lock_data_folder
+from classifier.embedded.guard import (
+    CannotStart,
+    keep_private,
+    listen,
+    lock_data_folder,
+    refuse_wrong_limits,
+)
 from classifier.embedded.installation import Installation
-from classifier.embedded.supervisor import KeepsDying
 
 
 class Command(BaseCommand):
@@ -20,25 +26,24 @@ class Command(BaseCommand):
         "in order on Ctrl-C. PORT, SIGHTLINE_DATA_DIR and the other settings come from the "
         "environment; docs/operating.md lists them."
     )
-    requires_system_checks = []  # `make check` runs them; a start is to be quick
+    requires_system_checks = []  # `make check` runs them; those of our limits run below
 
     def handle(self, *args: Any, **options: Any) -> None:
+        os.umask(0o077)  # what is kept, by us and by our children, is nobody else's to read
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
+        data_dir = Path(settings.DATA_DIR)
         try:
+            refuse_wrong_limits()
+            keep_private(data_dir)
             with (
-                lock_data_folder(Path(settings.DATA_DIR), settings.PORT),
+                lock_data_folder(data_dir, settings.PORT),
                 listen(settings.BIND, settings.PORT) as listener,
             ):
                 _serve(Installation(listener, sys.stdout))
         except CannotStart as error:
-            self._fail(error, exit_code=2)
-        except KeepsDying as error:
-            self._fail(error, exit_code=1)
-
-    def _fail(self, error: Exception, exit_code: int) -> NoReturn:
-        self.stderr.write(f"Sightline: {error}")
-        sys.exit(exit_code)
+            self.stderr.write(f"Sightline: {error}")
+            sys.exit(2)
 
 
 def _serve(installation: Installation) -> None:
