@@ -7,6 +7,7 @@ before it looks for work.
 
 import functools
 import logging
+import time
 
 import redis
 from celery import current_app
@@ -20,7 +21,10 @@ CLASSIFY = "classify"
 
 # The message's task, by queue. Names, so that the web never imports what a worker runs.
 TASKS = {CLASSIFY: "classify_waiting"}
+QUIET_SECONDS = 5  # after a broker that did not answer, before anybody waits for it again
 COALESCE_SECONDS = 5  # a bell swallowed by a key whose worker died is rung again by the sweep
+
+_quiet_until = 0.0  # by time.monotonic()
 
 
 @functools.cache
@@ -40,13 +44,18 @@ def ring_on_commit(queue: str) -> None:
 def ring(queue: str) -> None:
     """Wake a worker of `queue`, unless one is being woken already.
 
-    Never raises for a broker that is away: the rows are safe, and the sweep rings again.
+    Never raises for a broker that is away: the rows are safe, and the sweep rings again. Nor does
+    one that hangs cost each upload its time-out: after a failure nobody tries for a few seconds.
     """
+    global _quiet_until
+    if time.monotonic() < _quiet_until:
+        return
     try:
         if _redis().set(_key(queue), 1, nx=True, ex=COALESCE_SECONDS):
             current_app.send_task(TASKS[queue], queue=queue)
     except (redis.RedisError, OperationalError, OSError) as error:
         logger.warning("the bell for %s could not be rung, the sweep will: %s", queue, error)
+        _quiet_until = time.monotonic() + QUIET_SECONDS
 
 
 def hear(queue: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.test import Client
+from django.utils import translation
 
 from classifier import bells
 from classifier.models import ModelVersion, User
@@ -64,8 +65,16 @@ def broker(broker_url: str) -> Iterator[redis.Redis]:
     connection = redis.Redis.from_url(broker_url)
     connection.flushdb()
     bells._redis.cache_clear()
+    bells._quiet_until = 0.0
     yield connection
     connection.flushdb()
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """A request that asks for Chinese leaves it active in its thread."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture(autouse=True)

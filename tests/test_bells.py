@@ -43,10 +43,28 @@ def test_the_sweep_rings_while_anything_waits(broker):
     assert broker.llen("classify") == 1
 
 
-def test_a_broker_that_is_away_is_only_logged(settings, caplog):
+@pytest.fixture
+def broker_away(settings, monkeypatch):
     settings.REDIS_URL = "redis://127.0.0.1:1"
+    monkeypatch.setattr(bells, "_quiet_until", 0.0)
     bells._redis.cache_clear()
+    yield
+    bells._redis.cache_clear()
+
+
+def test_a_broker_that_is_away_is_only_logged(broker_away, caplog):
     bells.ring(bells.CLASSIFY)
     bells.hear(bells.CLASSIFY)
-    bells._redis.cache_clear()
     assert "the sweep will" in caplog.text
+
+
+def test_a_broker_that_hangs_is_waited_for_once_and_not_by_every_upload(broker_away, caplog):
+    for _ in range(100):
+        bells.ring(bells.CLASSIFY)
+    assert caplog.text.count("the sweep will") == 1
+
+
+def test_a_broker_that_is_back_is_rung_again(broker, monkeypatch):
+    monkeypatch.setattr(bells, "_quiet_until", 0.0)
+    bells.ring(bells.CLASSIFY)
+    assert broker.llen("classify") == 1
