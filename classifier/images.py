@@ -8,6 +8,7 @@ import hashlib
 import io
 import warnings
 from dataclasses import dataclass
+from typing import cast
 
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
@@ -45,7 +46,7 @@ def verify(content: bytes) -> VerifiedImage:
 
     Raises:
         InvalidImage: with the code `empty`, `too_large`, `unknown_format`, `too_many_pixels`,
-            `too_many_scans` or `damaged`.
+            `too_long_and_thin`, `too_many_scans` or `damaged`.
     """
     check_size(len(content))
     with warnings.catch_warnings():
@@ -73,7 +74,7 @@ def render(content: bytes, longest_side: int) -> bytes:
     """Re-encode verified bytes as WebP, upright, no larger than asked, with no metadata."""
     with Image.open(io.BytesIO(content)) as image:
         image.draft("RGB", (longest_side * 2, longest_side * 2))
-        upright = ImageOps.exif_transpose(image)
+        upright = _in_eight_bits(ImageOps.exif_transpose(image))
         mode = "RGBA" if upright.has_transparency_data else "RGB"
         picture = upright.convert(mode)
     picture.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
@@ -122,14 +123,39 @@ def _format_of(image: Image.Image) -> str:
     return "JPEG" if image.format == "MPO" else str(image.format)
 
 
+def _in_eight_bits(image: Image.Image) -> Image.Image:
+    """Scale deep greys to a byte's range, as the models see them; Pillow would cut them off."""
+    if image.mode.startswith("I;16"):
+        low, high = 0.0, 65535.0
+    elif image.mode in {"I", "F"}:
+        low, high = cast("tuple[float, float]", image.getextrema())
+        if low >= 0 and 1 < high <= 255:  # a byte's values already
+            low, high = 0.0, 255.0
+    else:
+        return image
+    scale = 255 / max(high - low, 1e-9)
+    offset = 0.5 - low * scale  # rounds, where convert cuts off what is behind the point
+    return image.convert("F").point(lambda value: value * scale + offset).convert("L")
+
+
 def _check_effort(image: Image.Image, content: bytes) -> None:
     """Refuse what would take far longer to decode than its size lets one expect."""
     width, height = image.size
     if width * height > settings.UPLOAD_MAX_PIXELS:
         raise InvalidImage(
             "too_many_pixels",
-            _("The image has %(width)d × %(height)d pixels; at most %(limit)d million are taken.")
-            % {"width": width, "height": height, "limit": settings.UPLOAD_MAX_PIXELS // 1_000_000},
+            _("The image has %(width)d × %(height)d pixels; at most %(limit)s in all are taken.")
+            % {"width": width, "height": height, "limit": f"{settings.UPLOAD_MAX_PIXELS:,}"},
+        )
+    # A network's input is scaled by the shorter side, so that the longer one would explode.
+    if max(width, height) > settings.UPLOAD_MAX_ASPECT_RATIO * min(width, height):
+        raise InvalidImage(
+            "too_long_and_thin",
+            _(
+                "The image has %(width)d × %(height)d pixels; "
+                "the longer side may be at most %(limit)d times the shorter."
+            )
+            % {"width": width, "height": height, "limit": settings.UPLOAD_MAX_ASPECT_RATIO},
         )
     # Every scan of a progressive JPEG is a pass over the whole picture; ordinary files have ten.
     if _format_of(image) == "JPEG" and content.count(b"\xff\xda") > settings.UPLOAD_MAX_JPEG_SCANS:

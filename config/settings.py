@@ -117,7 +117,12 @@ CONTENT_SECURITY_POLICY = {
 # --- What an upload may be ---------------------------------------------------------------------
 UPLOAD_MAX_BYTES = env.int("SIGHTLINE_UPLOAD_MAX_BYTES", default=20 * 1024 * 1024)
 UPLOAD_MAX_PIXELS = env.int("SIGHTLINE_UPLOAD_MAX_PIXELS", default=50_000_000)
+UPLOAD_MAX_ASPECT_RATIO = env.int("SIGHTLINE_UPLOAD_MAX_ASPECT_RATIO", default=50)
 UPLOAD_MAX_JPEG_SCANS = env.int("SIGHTLINE_UPLOAD_MAX_JPEG_SCANS", default=100)
+# The page's script sends one file a request; the plain form sends all that were chosen.
+UPLOAD_MAX_REQUEST_BYTES = env.int(
+    "SIGHTLINE_UPLOAD_MAX_REQUEST_BYTES", default=10 * UPLOAD_MAX_BYTES
+)
 DATA_UPLOAD_MAX_NUMBER_FILES = 100
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
@@ -150,7 +155,7 @@ CELERY_BEAT_SCHEDULE = {"sweep": {"task": "sweep", "schedule": SWEEP_SECONDS}}
 # --- Models --------------------------------------------------------------------------------------
 BUNDLED_MODEL = "everyday"
 BETTER_MODEL = "resnet50"  # `manage.py run` tries to fetch it, once
-BETTER_MODEL_TRIED = DATA_DIR / "resnet50-tried"
+BETTER_MODEL_FAILED = DATA_DIR / "resnet50-failed"
 
 # --- Only for `manage.py run` ------------------------------------------------------------------
 BIND = env("SIGHTLINE_BIND", default="127.0.0.1")
@@ -179,9 +184,10 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    # Reads the body for its token: only after strangers were sent to log in.
+    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -217,5 +223,10 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        "axes": {"level": "WARNING"},  # it tells of every login
+        "django.request": {"level": "ERROR"},  # the access log has what clients did wrong
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
     "root": {"handlers": ["stderr"], "level": env("SIGHTLINE_LOG_LEVEL", default="INFO")},
 }

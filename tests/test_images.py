@@ -3,12 +3,20 @@
 import io
 import struct
 import zlib
+from array import array
 
 import pytest
+from django.utils import translation
 from PIL import Image
 
 from classifier.images import InvalidImage, render, verify
 from tests.factories import image_bytes
+
+
+@pytest.fixture(autouse=True)
+def _english():
+    with translation.override("en"):  # whatever a request before has left
+        yield
 
 
 def refusal(content):
@@ -85,6 +93,37 @@ def test_a_rendition_keeps_transparency():
     assert Image.open(io.BytesIO(render(content, 32))).mode == "RGBA"
 
 
+def gradient(mode, format, step, start=0):
+    """256 columns from left to right, each `step` above the one before."""
+    pixels = array({"I;16": "H", "I": "i", "F": "f"}[mode], [start + step * x for x in range(256)])
+    out = io.BytesIO()
+    Image.frombytes(mode, (256, 8), pixels.tobytes() * 8).save(out, format)
+    assert Image.open(out).mode == mode
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gradient("I;16", "PNG", 257),
+        gradient("I;16", "TIFF", 257),
+        gradient("I", "TIFF", 1000, -30_000),
+        gradient("I", "TIFF", 1),
+        gradient("F", "TIFF", 0.001),
+        gradient("F", "TIFF", 1.0),
+    ],
+)
+def test_a_picture_of_deep_greys_keeps_its_shades(content):
+    verify(content)
+    rendered = Image.open(io.BytesIO(render(content, 256))).convert("L")
+    assert [rendered.getpixel((x, 4)) for x in range(256)] == pytest.approx(range(256), abs=4)
+
+
+def test_a_deep_grey_picture_of_one_shade_is_rendered():
+    for mode, format in (("I", "TIFF"), ("F", "TIFF"), ("I;16", "PNG")):
+        assert render(image_bytes(format, mode=mode, colour=0), 32)
+
+
 def test_an_empty_file_is_refused():
     assert refusal(b"").code == "empty"
 
@@ -128,6 +167,20 @@ def test_too_many_pixels_are_refused_before_any_is_decoded(settings):
     assert "60000 × 60000" in str(error)
 
 
+@pytest.mark.parametrize("size", [(1, 51), (102, 2), (1, 30_000)])
+def test_a_strip_is_refused_with_its_size_and_the_limit(size):
+    error = refusal(image_bytes(size=size))
+    assert error.code == "too_long_and_thin"
+    assert f"{size[0]} × {size[1]} pixels" in str(error)
+    assert "at most 50 times the shorter" in str(error)
+
+
+def test_a_panorama_is_taken(settings):
+    assert verify(image_bytes(size=(100, 2))).width == 100
+    settings.UPLOAD_MAX_ASPECT_RATIO = 51
+    assert verify(image_bytes(size=(1, 51))).height == 51
+
+
 def test_a_jpeg_of_very_many_scans_is_refused(settings):
     settings.UPLOAD_MAX_JPEG_SCANS = 5
     progressive = image_bytes("JPEG", (64, 64), progressive=True)
@@ -137,7 +190,5 @@ def test_a_jpeg_of_very_many_scans_is_refused(settings):
 
 
 def test_refusals_are_translated():
-    from django.utils import translation
-
     with translation.override("zh-hans"):
         assert str(refusal(b"")) != "The file is empty."

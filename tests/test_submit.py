@@ -1,22 +1,38 @@
 """An accepted upload is a row, a file and a bell; a refused or deleted one is nothing."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
 from django.db import transaction
 
-from classifier.actions.delete import delete_prediction
+from classifier.actions.delete import delete_image, delete_prediction
 from classifier.actions.render import Rendition, rendition
 from classifier.actions.submit import submit
-from classifier.images import verify
+from classifier.images import render, verify
 from classifier.models import Image, Prediction, Status
 from tests.factories import UserFactory, image_bytes
+from tests.test_queue_races import at_once
 
 
 def files():
     root = Path(settings.MEDIA_ROOT)
     return [path for name in ("images", "renditions") for path in root.glob(f"{name}/**/*.*")]
+
+
+def strays():
+    """What was spooled and is still there."""
+    return list(Path(settings.MEDIA_ROOT).glob("tmp*"))
+
+
+def size_once_there(path):
+    while True:
+        with suppress(FileNotFoundError):
+            return path.stat().st_size
 
 
 @pytest.fixture
@@ -82,6 +98,74 @@ def test_a_rendition_is_made_once_and_then_kept(user, serving, upload):
     assert rendition(image, Rendition.THUMBNAIL) == made
 
 
+def test_deleting_what_is_gone_already_does_nothing(user, serving, upload):
+    prediction = submit(user, upload, "a.jpg", serving)
+    other = submit(user, upload, "a.jpg", serving)
+    same, same_image = Prediction.objects.get(id=prediction.id), prediction.image
+    delete_prediction(prediction)
+    delete_prediction(same)
+    assert Prediction.objects.get() == other
+    delete_prediction(other)
+    delete_prediction(Prediction(id=same.id, image_id=same.image_id))
+    delete_image(same_image)
+    assert not Image.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rendition_asked_for_many_times_at_once_is_stored_once(user, serving, upload):
+    submit(user, upload, "a.jpg", serving)
+    for kind in Rendition:
+        made = at_once(6, lambda _, kind=kind: rendition(Image.objects.get(), kind))
+        assert len(set(made)) == 1
+    assert len(files()) == 3
+    assert strays() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rendition_is_never_seen_half_written(user, serving, upload, monkeypatch):
+    image = submit(user, upload, "a.jpg", serving).image
+    large = os.urandom(8_000_000)
+    monkeypatch.setattr("classifier.actions.render.render", lambda *_: large)
+    path = Path(settings.MEDIA_ROOT, image.rendition_name(Rendition.PICTURE))
+    for _ in range(5):
+        sizes = at_once(4, lambda i: size_once_there(path) if i else rendition(image, "picture"))
+        assert {size for size in sizes if isinstance(size, int)} == {len(large)}
+        path.unlink()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rendition_that_meets_the_deletion_of_its_picture_is_not_left_behind(user, serving):
+    for i in range(10):
+        prediction = submit(user, verify(image_bytes(colour=(i, 0, 0))), "a.png", serving)
+
+        def race(i, prediction=prediction):
+            if i == 0:
+                delete_prediction(prediction)
+            else:
+                with suppress(FileNotFoundError, Image.DoesNotExist):
+                    rendition(Image.objects.get(id=prediction.image_id), Rendition.THUMBNAIL)
+
+        at_once(3, race)
+        assert files() == []
+    assert strays() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rendition_made_while_its_picture_was_deleted_is_removed(
+    user, serving, upload, monkeypatch
+):
+    prediction = submit(user, upload, "a.jpg", serving)
+
+    def render_late(content, longest_side):
+        at_once(1, lambda _: delete_prediction(prediction))
+        return render(content, longest_side)
+
+    monkeypatch.setattr("classifier.actions.render.render", render_late)
+    with pytest.raises(FileNotFoundError):
+        rendition(prediction.image, Rendition.PICTURE)
+    assert files() == []
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_bell_rings_when_the_upload_commits(broker, user, serving, upload):
     with transaction.atomic():
@@ -108,3 +192,17 @@ def test_an_upload_is_accepted_while_the_broker_is_away(user, serving, upload, s
     submit(user, upload, "a.jpg", serving)
     assert Prediction.objects.get().status == Status.QUEUED
     bells._redis.cache_clear()
+
+
+def test_a_disk_that_is_full_leaves_nothing_behind(user, serving, upload, monkeypatch):
+    save = FileSystemStorage._save
+
+    def save_half(storage, name, content):
+        save(storage, name, ContentFile(b"half"))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FileSystemStorage, "_save", save_half)
+    with pytest.raises(OSError, match="No space left"):
+        submit(user, upload, "a.jpg", serving)
+    assert files() == []
+    assert not Image.objects.exists()

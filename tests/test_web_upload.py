@@ -1,6 +1,7 @@
 """Pictures come in through the page, each accepted or refused by itself."""
 
 import pytest
+from django.core.files.storage import FileSystemStorage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -163,7 +164,7 @@ def test_too_many_files_at_once_are_refused_kindly(
     settings.DATA_UPLOAD_MAX_NUMBER_FILES = 1
     response = signed_in.post(URL, {"image": [picture("a.png"), picture("b.png")]})
     assert response.status_code == 413
-    assert b"Send fewer files at a time." in response.content
+    assert b"Send fewer or smaller files at a time." in response.content
 
 
 def test_a_file_far_over_the_limit_is_refused_without_being_kept(
@@ -174,6 +175,37 @@ def test_a_file_far_over_the_limit_is_refused_without_being_kept(
     response = signed_in.post(URL, {"image": huge}, headers=FROM_SCRIPT)
     assert response.status_code == 413
     assert b"3.8\xc2\xa0MB" in response.content
+
+
+def test_a_request_that_is_too_large_as_a_whole_is_refused_unread(
+    signed_in: Client, serving: ModelVersion, settings
+) -> None:
+    settings.UPLOAD_MAX_REQUEST_BYTES = 100_000
+    files = [SimpleUploadedFile(f"{i}.bmp", b"x" * 40_000, "image/bmp") for i in range(3)]
+    response = signed_in.post(URL, {"image": files})
+    assert response.status_code == 413
+    assert b"Send fewer or smaller files at a time." in response.content
+    assert not response.wsgi_request.environ["wsgi.input"].read_started
+
+
+@pytest.mark.parametrize("name", ["upload", "history"])
+def test_a_stranger_is_sent_to_log_in_before_anything_is_read(db: None, name: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    huge = SimpleUploadedFile("huge.bmp", b"x" * 4_000_000, "image/bmp")
+    response = client.post(reverse(name), {"image": huge})
+    assert response.status_code == 302
+    assert response.url.startswith(reverse("login"))
+    assert not response.wsgi_request.environ["wsgi.input"].read_started
+
+
+@pytest.mark.parametrize("name", ["login", "set_language", "admin:login"])
+def test_a_stranger_can_spool_nothing_where_no_login_is_asked_for(db: None, name: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.cookies["csrftoken"] = "a" * 32
+    huge = SimpleUploadedFile("huge.bmp", b"x" * 4_000_000, "image/bmp")
+    response = client.post(reverse(name), {"image": huge})
+    assert response.status_code == 413
+    assert not response.wsgi_request.environ["wsgi.input"].read_started
 
 
 def test_the_upload_handler_spools_no_more_than_could_be_accepted(settings) -> None:
@@ -198,6 +230,23 @@ def test_the_page_says_what_the_bundled_model_knows(
 def test_the_page_says_that_the_better_model_could_not_be_fetched(
     signed_in: Client, serving: ModelVersion, settings, tmp_path
 ) -> None:
-    settings.BETTER_MODEL_TRIED = tmp_path / "tried"
-    settings.BETTER_MODEL_TRIED.touch()
+    settings.BETTER_MODEL_FAILED = tmp_path / "failed"
+    settings.BETTER_MODEL_FAILED.touch()
     assert "ResNet-50 could not be fetched" in signed_in.get(URL).content.decode()
+
+
+def test_a_disk_that_is_full_refuses_one_file_kindly_and_the_others_go_on(
+    signed_in: Client, serving: ModelVersion, monkeypatch
+) -> None:
+    save = FileSystemStorage._save
+
+    def save_small_ones(storage, name, content):
+        if content.size > 10_000:
+            raise OSError(28, "No space left on device")
+        return save(storage, name, content)
+
+    monkeypatch.setattr(FileSystemStorage, "_save", save_small_ones)
+    files = [picture("a.png"), picture("large.bmp", format="BMP", size=(200, 200))]
+    page = signed_in.post(URL, {"image": files}, follow=True).content.decode()
+    assert "large.bmp: The server could not store the file. Try again later." in page
+    assert Prediction.objects.count() == 1

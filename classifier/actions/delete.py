@@ -12,19 +12,20 @@ def delete_prediction(prediction: Prediction) -> None:
 
     The image is locked first, so that an upload of the same bytes either sees it whole or not at
     all. Files go once the rows are gone: a crash between the two leaves a stray file, never a row
-    without its picture.
+    without its picture. Nothing happens where somebody else was quicker.
     """
     with transaction.atomic():
-        image = Image.objects.select_for_update().get(id=prediction.image_id)
-        prediction.delete()
-        if not image.predictions.exists():
-            _delete_with_files(image)
+        for image in Image.objects.select_for_update().filter(id=prediction.image_id):
+            prediction.delete()
+            if not image.predictions.exists():
+                _delete_with_files(image)
 
 
 def delete_image(image: Image) -> None:
-    """Delete an image with all its predictions and renditions."""
+    """Delete an image, if it is still there, with all its predictions and renditions."""
     with transaction.atomic():
-        _delete_with_files(Image.objects.select_for_update().get(id=image.id))
+        for found in Image.objects.select_for_update().filter(id=image.id):
+            _delete_with_files(found)
 
 
 def delete_user(user: User) -> None:

@@ -1,11 +1,13 @@
 """Take in an image and owe it a prediction."""
 
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 
 from classifier.bells import CLASSIFY, ring_on_commit
 from classifier.images import VerifiedImage
 from classifier.models import Image, ModelVersion, Prediction, Source, User
+from classifier.models.image import random_name
 
 
 def submit(
@@ -50,11 +52,12 @@ def _stored_image(owner: User, upload: VerifiedImage, original_name: str) -> Ima
         bytes=len(upload.content),
         original_name=original_name[-255:],
     )
-    image.file.save(original_name, ContentFile(upload.content), save=False)
+    name = random_name(image, original_name)
     try:
+        image.file.name = default_storage.save(name, ContentFile(upload.content))
         with transaction.atomic():
             image.save(force_insert=True)
     except BaseException:
-        image.file.delete(save=False)
+        default_storage.delete(image.file.name or name)  # a full disk leaves half a file
         raise
     return image

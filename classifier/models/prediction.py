@@ -6,7 +6,6 @@ from django.utils.translation import gettext_lazy as _
 from classifier.models.ids import uuid7
 from classifier.models.image import Image
 from classifier.models.model_version import ModelVersion
-from classifier.models.user import User
 
 
 class Status(models.TextChoices):
@@ -23,14 +22,9 @@ class Source(models.TextChoices):
 
 
 PENDING = frozenset({Status.QUEUED, Status.RUNNING})
-TERMINAL = frozenset(Status) - PENDING
 
 
 class PredictionQuerySet(models.QuerySet["Prediction"]):
-    def visible_to(self, user: User) -> "PredictionQuerySet":
-        """A user's own predictions; every prediction for staff."""
-        return self if user.is_staff else self.filter(owner=user)
-
     def pending(self) -> "PredictionQuerySet":
         return self.filter(status__in=PENDING)
 

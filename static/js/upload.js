@@ -60,7 +60,7 @@ async function send(upload) {
   upload.row.dataset.when = "sending";
   try {
     const answer = await post(upload);
-    if ([201, 413, 422].includes(answer.status)) {
+    if ([201, 413, 422, 507].includes(answer.status)) {
       settle(upload, answer.responseText);
     } else {
       offerRetry(upload, "unanswered");

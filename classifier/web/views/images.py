@@ -32,5 +32,4 @@ def _picture(found: Image, kind: Rendition) -> HttpResponse:
         content = rendition(found, kind)
     except FileNotFoundError as error:
         raise Http404 from error
-    headers = {"X-Content-Type-Options": "nosniff"}
-    return HttpResponse(content, content_type="image/webp", headers=headers)
+    return HttpResponse(content, content_type="image/webp")

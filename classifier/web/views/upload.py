@@ -1,5 +1,6 @@
 """The first page: pictures come in, each accepted or refused by itself."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ from classifier.web.requests import SignedInRequest
 
 RECENT = 8
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -33,7 +36,7 @@ class Refusal:
 
     @property
     def status(self) -> int:
-        return 413 if self.code == "too_large" else 422
+        return {"too_large": 413, "storage": 507}.get(self.code, 422)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -68,6 +71,9 @@ def _take(
         return submit(request.user, verify(file.read()), name, version)
     except InvalidImage as error:
         return Refusal(name, error.code, str(error))
+    except OSError:
+        logger.exception("an upload could not be stored")
+        return Refusal(name, "storage", _("The server could not store the file. Try again later."))
 
 
 def _fragments(request: SignedInRequest, outcomes: list[Prediction | Refusal]) -> HttpResponse:
@@ -111,6 +117,6 @@ def _page(
         "formats": FORMATS_TEXT,
         "max_bytes": settings.UPLOAD_MAX_BYTES,
         "bundled": form.serving if form.serving.name == settings.BUNDLED_MODEL else None,
-        "fetch_failed": settings.BETTER_MODEL_TRIED.exists(),
+        "fetch_failed": settings.BETTER_MODEL_FAILED.exists(),
     }
     return render(request, "pages/upload.html", context, **kwargs)  # type: ignore[arg-type]
