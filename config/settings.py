@@ -131,7 +131,7 @@ FILE_UPLOAD_HANDLERS = [
 
 # --- The queue ---------------------------------------------------------------------------------
 MAX_ATTEMPTS = 3  # a row that was claimed this often without a result has failed
-LEASE_SECONDS = env.int("SIGHTLINE_LEASE_SECONDS", default=60)
+LEASE_SECONDS = env.int("SIGHTLINE_LEASE_SECONDS", default=20)
 RETRY_SECONDS = env.int("SIGHTLINE_RETRY_SECONDS", default=5)
 SWEEP_SECONDS = env.int("SIGHTLINE_SWEEP_SECONDS", default=10)
 WORKER_THREADS = env.int("SIGHTLINE_WORKER_THREADS", default=0)  # 0: one for each CPU core

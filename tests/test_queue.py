@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from classifier.actions.cancel import cancel_one
-from classifier.actions.claim import claim
+from classifier.actions.claim import claim, renew
 from classifier.actions.settle import Outcome, release, settle
 from classifier.actions.sweep import GAVE_UP, sweep
 from classifier.models import Prediction, Status
@@ -114,6 +114,24 @@ def test_a_strangers_lease_settles_nothing():
     claimed = claim(8)
     outcome = Outcome(claimed.predictions[0].id, CAT)
     assert settle(uuid.uuid4(), [outcome], 0.1, 1) == 0
+
+
+def test_a_renewed_lease_runs_on():
+    queue(2)
+    claimed = claim(8)
+    let_the_lease_lapse()
+    assert renew([claimed.lease, uuid.uuid4()]) == 2
+    assert sweep() == 0
+    assert settle_all(claimed) == 2
+
+
+def test_a_lease_that_was_taken_away_cannot_be_renewed():
+    queue(1)
+    late = claim(8)
+    let_the_lease_lapse()
+    sweep()
+    claim(8)
+    assert renew([late.lease]) == 0
 
 
 def test_the_rows_of_a_dead_worker_come_back():

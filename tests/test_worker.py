@@ -14,7 +14,7 @@ from classifier.actions.sweep import sweep
 from classifier.ml.architectures import build_network
 from classifier.ml.engines import max_batch
 from classifier.models import Prediction, Status
-from classifier.worker import classify, runtime
+from classifier.worker import classify, leases, runtime
 from classifier.worker.classify import classify_waiting
 from tests.factories import SPEC, ImageFactory, ModelVersionFactory, PredictionFactory
 
@@ -118,6 +118,32 @@ def test_a_worker_that_cannot_read_the_weights_leaves_the_queue_as_it_is(version
     PredictionFactory.create_batch(2, model_version=version)
     classify_waiting()
     assert set(Prediction.objects.values_list("status", "attempts")) == {(Status.QUEUED, 0)}
+
+
+def test_a_batch_that_takes_longer_than_its_lease_keeps_it(version):
+    PredictionFactory(model_version=version)
+    model = runtime.loaded(version)
+    slow = SlowEngine(model.engine)
+    runtime._loaded[version.pk] = runtime.LoadedModel(model.spec, slow)
+    classify_waiting()
+    assert slow.swept == 0
+    assert Prediction.objects.get().status == Status.SUCCEEDED
+    assert not leases._held
+
+
+class SlowEngine:
+    """An engine in whose forward pass the lease runs out, is renewed, and a sweep comes by."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.swept = None
+
+    def predict(self, images):
+        past = timezone.now() - timedelta(seconds=1)
+        Prediction.objects.update(lease_expires_at=past)
+        leases.renew_held()
+        self.swept = sweep()
+        return self.engine.predict(images)
 
 
 def test_only_a_few_versions_stay_in_memory(version):

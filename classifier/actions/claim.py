@@ -1,8 +1,9 @@
 """Lease waiting predictions to a worker."""
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models, transaction
@@ -45,10 +46,24 @@ def claim(max_batch: int) -> Claim | None:
             status=Status.RUNNING,
             attempts=models.F("attempts") + 1,
             lease=lease,
-            lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS),
+            lease_expires_at=_expiry(now),
             started_at=now,
         )
     return Claim(lease, oldest.model_version, tuple(rows))
+
+
+def renew(leases: Collection[uuid.UUID]) -> int:
+    """Let leases run on from now, for work that goes on. Returns how many predictions they hold.
+
+    A lease that has been taken away meanwhile stays so.
+    """
+    return Prediction.objects.filter(lease__in=leases, status=Status.RUNNING).update(
+        lease_expires_at=_expiry(timezone.now())
+    )
+
+
+def _expiry(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings.LEASE_SECONDS)
 
 
 def _unclaimed() -> models.QuerySet[Prediction]:

@@ -17,6 +17,7 @@ from classifier.ml.engines import max_batch, use_one_thread_per_call
 from classifier.ml.inference import top_labels
 from classifier.ml.preprocess import UndecodableImage, preprocess
 from classifier.models import ModelVersion, Prediction
+from classifier.worker.leases import held
 from classifier.worker.runtime import LoadedModel, decoders, loaded
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,8 @@ def classify_claimed(claimed: Claim) -> None:
         StorageAway: if that is why, in which case no attempt is counted.
     """
     try:
-        _settle_batch(claimed, _loaded(claimed.model_version))
+        with held(claimed.lease):
+            _settle_batch(claimed, _loaded(claimed.model_version))
     except StorageAway:
         hand_back(claimed.lease)
         raise
