@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
+from classifier.actions.storing import store_whole
 from classifier.models import ModelVersion
 
 TRIES = 5  # for a version's number, against others who install under the same name
@@ -84,10 +84,10 @@ def _store(weights: Path, sha256: str) -> str:
     if default_storage.exists(name):
         if default_storage.size(name) == weights.stat().st_size:
             return name
-        default_storage.delete(name)  # what a copy that was cut short left
+        default_storage.delete(name)  # damaged, and not by us
     with weights.open("rb") as file:
-        stored: str = default_storage.save(name, File(file))
-    return stored
+        store_whole(name, file)
+    return name
 
 
 def _create(new: NewModel, sha256: str) -> ModelVersion:

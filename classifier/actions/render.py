@@ -1,13 +1,11 @@
 """Re-encoded copies of images, made when they are first looked at."""
 
-import tempfile
-from pathlib import Path
+import io
 
-from django.conf import settings
-from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import models
 
+from classifier.actions.storing import store_whole
 from classifier.images import render
 from classifier.models import Image
 
@@ -35,26 +33,8 @@ def rendition(image: Image, kind: Rendition) -> bytes:
             return kept
     with image.file.open() as file:
         made = render(file.read(), LONGEST_SIDE[kind])
-    _keep(name, made)
+    store_whole(name, io.BytesIO(made))
     if not Image.objects.filter(id=image.id).exists():
         default_storage.delete(name)  # the deletion may have come too early to see it
         raise FileNotFoundError(name)
     return made
-
-
-class _Spooled(File):  # type: ignore[type-arg]
-    """A file on disk, which a storage on the same disk moves into place: there whole or not."""
-
-    def temporary_file_path(self) -> str:
-        return str(self.name)
-
-
-def _keep(name: str, content: bytes) -> None:
-    """Store under this very name, or leave what a twin request has just stored there."""
-    with tempfile.TemporaryDirectory(dir=settings.MEDIA_ROOT) as folder:
-        spool = Path(folder, "rendition")
-        spool.write_bytes(content)
-        with spool.open("rb") as file:
-            stored = default_storage.save(name, _Spooled(file))
-    if stored != name:
-        default_storage.delete(stored)
