@@ -5,9 +5,13 @@ import secrets
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+NEEDED: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class Environment(environ.FileAwareEnv):  # type: ignore[misc]
@@ -17,7 +21,29 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]
         try:
             return super().get_value(var, *args, **kwargs)
         except ValueError as error:
-            raise ImproperlyConfigured(f"{var} cannot be read: {error}") from error
+            needed = NEEDED.get(kwargs.get("cast"), str(error))
+            value = os.environ.get(var)
+            raise ImproperlyConfigured(f"{var} is {value!r}; {needed} is needed") from error
+
+    def time_zone(self, var: str, default: str) -> str:
+        """A time zone by its name, such as Europe/Berlin."""
+        name: str = self.str(var, default=default)
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ImproperlyConfigured(
+                f"{var} is {name!r}; a time zone such as Europe/Berlin is needed"
+            ) from error
+        return name
+
+    def log_level(self, var: str, default: str) -> str:
+        """One of Python's levels of logging, in any case."""
+        level: str = self.str(var, default=default).upper()
+        if level not in LOG_LEVELS:
+            raise ImproperlyConfigured(
+                f"{var} is {level!r}; one of {', '.join(LOG_LEVELS)} is needed"
+            )
+        return level
 
     def db(self, var: str, default: str) -> dict[str, Any]:
         """The database of a URL such as postgres://user:password@host:5432/name."""

@@ -160,6 +160,8 @@ BETTER_MODEL_FAILED = DATA_DIR / "resnet50-failed"
 # --- Only for `manage.py run` ------------------------------------------------------------------
 BIND = env("SIGHTLINE_BIND", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
+WEB_WORKERS = env.int("SIGHTLINE_WEB_WORKERS", default=2)  # deploy/gunicorn.conf.py reads them
+WEB_THREADS = env.int("SIGHTLINE_WEB_THREADS", default=4)
 ADMIN_PASSWORD = env("SIGHTLINE_ADMIN_PASSWORD", default="")
 FETCH_RESNET50 = env.bool("SIGHTLINE_FETCH_RESNET50", default=None)  # None: once, at first start
 
@@ -213,11 +215,12 @@ TEMPLATES = [
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-TIME_ZONE = env("SIGHTLINE_TIME_ZONE", default="UTC")
+TIME_ZONE = env.time_zone("SIGHTLINE_TIME_ZONE", default="UTC")
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env("SIGHTLINE_STATIC_DIR", default=str(DATA_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
+LOG_LEVEL = env.log_level("SIGHTLINE_LOG_LEVEL", default="INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -228,5 +231,5 @@ LOGGING = {
         "django.request": {"level": "ERROR"},  # the access log has what clients did wrong
         "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
-    "root": {"handlers": ["stderr"], "level": env("SIGHTLINE_LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
 }

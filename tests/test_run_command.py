@@ -89,8 +89,20 @@ def test_a_data_folder_becomes_its_owners_only(tmp_path: Path, taken_port: int) 
         assert (folder / "run.lock").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_port_that_is_no_number_is_refused(tmp_path: Path) -> None:
-    assert "PORT cannot be read" in refusal(environment(tmp_path, PORT="http"))
+@pytest.mark.parametrize(
+    ("variable", "value", "needed"),
+    [
+        ("PORT", "http", "a whole number"),
+        ("SIGHTLINE_WEB_WORKERS", "two", "a whole number"),
+        ("SIGHTLINE_TIME_ZONE", "Mars/Olympus", "a time zone such as Europe/Berlin"),
+        ("SIGHTLINE_LOG_LEVEL", "LOUD", "one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+    ],
+)
+def test_a_setting_that_cannot_be_understood_is_refused(
+    tmp_path: Path, variable: str, value: str, needed: str
+) -> None:
+    line = refusal(environment(tmp_path, **{"PORT": "0", variable: value}))
+    assert f"{variable} is {value!r}; {needed} is needed" in line
 
 
 def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Start children, wait until they are ready, keep them up, stop them in order."""
 
+import signal
 import time
 from collections.abc import Callable
 
@@ -100,6 +101,8 @@ class Supervisor:
 
 
 def _describe_end(child: Child) -> str:
+    if child.exit_code == -signal.SIGKILL:  # so its last words are not the reason
+        return f"{child.program.name} was killed"
     return f"{child.program.name} stopped (exit code {child.exit_code}){_last_lines(child)}"
 
 
