@@ -20,6 +20,8 @@ FORMATS_TEXT = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF"
 CONTENT_TYPES = ",".join(f"image/{name.lower()}" for name in FORMATS)
 # Beyond our own limit on pixels, which is checked before any is decoded.
 Image.MAX_IMAGE_PIXELS = None
+# Pillow warns of oddities that it copes with. Once and for all: the filters are every thread's.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class InvalidImage(ValueError):
@@ -49,21 +51,19 @@ def verify(content: bytes) -> VerifiedImage:
             `too_long_and_thin`, `too_many_scans` or `damaged`.
     """
     check_size(len(content))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of oddities that it copes with
-        image = _open(content)
-        _check_effort(image, content)
-        width, height = image.size
-        # A JPEG is read to its end at an eighth of its size too, at a third of the cost.
-        image.draft("RGB", (max(1, width // 8), max(1, height // 8)))
-        try:
-            image.load()
-            turned = image.getexif().get(0x0112, 1) in {5, 6, 7, 8}
-        except Exception as error:  # decoders raise whatever they like
-            raise InvalidImage(
-                "damaged",
-                _("The file is damaged: it cannot be decoded to its end. Save or export it anew."),
-            ) from error
+    image = _open(content)
+    _check_effort(image, content)
+    width, height = image.size
+    # A JPEG is read to its end at an eighth of its size too, at a third of the cost.
+    image.draft("RGB", (max(1, width // 8), max(1, height // 8)))
+    try:
+        image.load()
+        turned = image.getexif().get(0x0112, 1) in {5, 6, 7, 8}
+    except Exception as error:  # decoders raise whatever they like
+        raise InvalidImage(
+            "damaged",
+            _("The file is damaged: it cannot be decoded to its end. Save or export it anew."),
+        ) from error
     if turned:
         width, height = height, width
     digest = hashlib.sha256(content).hexdigest()

@@ -13,8 +13,8 @@ from django.test import Client
 from django.utils import translation
 
 from classifier import bells
-from classifier.models import ModelVersion, User
-from tests.factories import ModelVersionFactory, UserFactory
+from classifier.models import ModelVersion, Prediction, User
+from tests.factories import ModelVersionFactory, PredictionFactory, UserFactory
 
 
 @pytest.fixture(scope="session")
@@ -114,3 +114,16 @@ def serving(db: None) -> ModelVersion:
     ModelVersion.objects.filter(pk=version.pk).activate()
     version.refresh_from_db()
     return version
+
+
+@pytest.fixture
+def answered(serving: ModelVersion) -> Prediction:
+    """A prediction of `serving` that has its answer."""
+    return PredictionFactory(succeeded=True, model_version=serving)
+
+
+@pytest.fixture
+def boss(client: Client, staff: User) -> Client:
+    """An administrator, signed in."""
+    client.force_login(staff)
+    return client

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from classifier.admin.base import BoundedPaginator
-from classifier.models import Image, ModelVersion, Prediction, Review, Status, User
+from classifier.models import Image, ModelVersion, Prediction, Review, Status
 from tests.factories import (
     ImageFactory,
     ModelVersionFactory,
@@ -38,17 +38,6 @@ def person_who_may(*codenames: str) -> Client:
 def select(action: str, *rows: object, **more: str) -> dict[str, object]:
     """What a list's form posts for an action."""
     return {"action": action, "_selected_action": [row.pk for row in rows], **more}
-
-
-@pytest.fixture
-def boss(client: Client, staff: User) -> Client:
-    client.force_login(staff)
-    return client
-
-
-@pytest.fixture
-def answered(serving: ModelVersion) -> Prediction:
-    return PredictionFactory(succeeded=True, model_version=serving)
 
 
 @pytest.mark.parametrize("path", LISTS)

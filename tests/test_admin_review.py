@@ -9,17 +9,6 @@ from tests.factories import ModelVersionFactory, PredictionFactory
 from tests.test_admin import PREDICTIONS, person_who_may, select
 
 
-@pytest.fixture
-def boss(client: Client, staff: User) -> Client:
-    client.force_login(staff)
-    return client
-
-
-@pytest.fixture
-def answered(serving: ModelVersion) -> Prediction:
-    return PredictionFactory(succeeded=True, model_version=serving)
-
-
 def review_url(prediction: Prediction) -> str:
     return reverse("admin:classifier_prediction_review", args=[prediction.pk])
 
