@@ -6,30 +6,19 @@ before it looks for work.
 """
 
 import functools
-import logging
-import time
 
 import redis
 from celery import current_app
-from django.conf import settings
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
-logger = logging.getLogger(__name__)
+from classifier import broker
 
 CLASSIFY = "classify"
+DELIVER = "deliver"
 
 # The message's task, by queue. Names, so that the web never imports what a worker runs.
-TASKS = {CLASSIFY: "classify_waiting"}
-QUIET_SECONDS = 5  # after a broker that did not answer, before anybody waits for it again
+TASKS = {CLASSIFY: "classify_waiting", DELIVER: "deliver_due"}
 COALESCE_SECONDS = 5  # a bell swallowed by a key whose worker died is rung again by the sweep
-
-_quiet_until = 0.0  # by time.monotonic()
-
-
-@functools.cache
-def _redis() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
 
 
 def _key(queue: str) -> str:
@@ -44,23 +33,18 @@ def ring_on_commit(queue: str) -> None:
 def ring(queue: str) -> None:
     """Wake a worker of `queue`, unless one is being woken already.
 
-    Never raises for a broker that is away: the rows are safe, and the sweep rings again. Nor does
-    one that hangs cost each upload its time-out: after a failure nobody tries for a few seconds.
+    Never raises for a broker that is away: the rows are safe, and the sweep rings again.
     """
-    global _quiet_until
-    if time.monotonic() < _quiet_until:
-        return
-    try:
-        if _redis().set(_key(queue), 1, nx=True, ex=COALESCE_SECONDS):
-            current_app.send_task(TASKS[queue], queue=queue)
-    except (redis.RedisError, OperationalError, OSError) as error:
-        logger.warning("the bell for %s could not be rung, the sweep will: %s", queue, error)
-        _quiet_until = time.monotonic() + QUIET_SECONDS
+    trouble = f"the bell for {queue} could not be rung, the sweep will"
+    broker.attempt(functools.partial(_ring, queue), trouble)
 
 
 def hear(queue: str) -> None:
     """Let the next bell through; a worker calls this before it looks for work."""
-    try:
-        _redis().delete(_key(queue))
-    except redis.RedisError as error:
-        logger.warning("the bell for %s could not be cleared: %s", queue, error)
+    trouble = f"the bell for {queue} could not be cleared"
+    broker.attempt(lambda connection: connection.delete(_key(queue)), trouble)
+
+
+def _ring(queue: str, connection: redis.Redis) -> None:
+    if connection.set(_key(queue), 1, nx=True, ex=COALESCE_SECONDS):
+        current_app.send_task(TASKS[queue], queue=queue)

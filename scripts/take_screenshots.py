@@ -74,6 +74,7 @@ def every_shot(result: str) -> list[Shot]:
         "empty": "/predictions/?label=nothing",
         "result": result,
         "delete": f"{result}delete/",
+        "tokens": "/tokens/",
         "about": "/about/",
         "password": "/password/",
         "missing": "/missing/",
@@ -107,14 +108,14 @@ def classify_samples() -> tuple[str, str]:
     """
     from django.test import Client
 
-    from classifier.actions.submit import submit
+    from classifier.actions.submit import Order, submit
     from classifier.images import verify
     from classifier.models import ModelVersion, Prediction, User
     from classifier.worker.classify import classify_waiting
 
     ada = User.objects.create_user("ada")
     for name, content in pictures():
-        submit(ada, verify(content), name, ModelVersion.objects.serving())
+        submit(Order(ada, ModelVersion.objects.serving()), verify(content), name)
         classify_waiting()
     result = Prediction.objects.latest("id")
     client = Client()

@@ -12,9 +12,10 @@ from django.conf import settings
 from django.test import Client
 from django.utils import translation
 
-from classifier import bells
-from classifier.models import ModelVersion, Prediction, User
+from classifier.broker import forget
+from classifier.models import ModelVersion, Prediction, Scope, User
 from tests.factories import ModelVersionFactory, PredictionFactory, UserFactory
+from tests.installation import Running, running
 
 
 @pytest.fixture(scope="session")
@@ -64,8 +65,7 @@ def broker(broker_url: str) -> Iterator[redis.Redis]:
     """An empty Redis. Without this fixture, bells reach nobody and are only logged."""
     connection = redis.Redis.from_url(broker_url)
     connection.flushdb()
-    bells._redis.cache_clear()
-    bells._quiet_until = 0.0
+    forget()
     yield connection
     connection.flushdb()
 
@@ -82,6 +82,27 @@ def _empty_media(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     for name in ("images", "renditions", "models"):
         shutil.rmtree(Path(settings.MEDIA_ROOT) / name, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A whole Sightline that answers, with the model that ships; its user is `admin`.
+
+    Mark the tests `@pytest.mark.xdist_group("installation")`, so that one serves them all.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with running(tmp_path_factory.mktemp("installation"), port) as installation:
+        installation.wait_for("is ready at")
+        yield installation
+
+
+@pytest.fixture(scope="session")
+def api_token(installation: Running) -> str:
+    """A token of the installation's administrator, with every scope."""
+    scopes = ",".join(Scope.values)
+    command = ["token", "create", "--user", "admin", "--name", "tests", "--scope", scopes]
+    return installation.manage(*command).strip()
 
 
 @pytest.fixture

@@ -107,3 +107,27 @@ class PredictionFactory(DjangoModelFactory):
     image = factory.SubFactory(ImageFactory)
     owner = factory.SelfAttribute("image.owner")
     model_version = factory.SubFactory(ModelVersionFactory)
+
+
+class EndpointFactory(DjangoModelFactory):
+    class Meta:
+        model = models.Endpoint
+
+    owner = factory.SubFactory(UserFactory)
+    url = factory.Sequence(lambda n: f"https://hooks.example/{n}")
+
+
+class DeliveryFactory(DjangoModelFactory):
+    class Meta:
+        model = models.Delivery
+
+    endpoint = factory.SubFactory(EndpointFactory)
+    url = factory.SelfAttribute("endpoint.url")
+    type = "prediction.succeeded"
+    payload = factory.LazyFunction(
+        lambda: {
+            "type": "prediction.succeeded",
+            "timestamp": timezone.now().isoformat(),
+            "data": {"status": "succeeded", "output": [{"label": "cat", "score": 0.9}]},
+        }
+    )

@@ -16,7 +16,9 @@ def scratch_services() -> Iterator[dict[str, str]]:
     (so embedded) where not. A database is created for the while, and dropped."""
     environment = {"DATABASE_URL": "", "REDIS_URL": ""}
     if not settings.EMBEDDED_BROKER:
-        environment["REDIS_URL"] = settings.REDIS_URL
+        # Another database than the tests', which they empty as they like.
+        number = int(urlsplit(settings.REDIS_URL).path.strip("/")) - 6
+        environment["REDIS_URL"] = urlsplit(settings.REDIS_URL)._replace(path=f"/{number}").geturl()
     given = os.environ.get("DATABASE_URL")
     if not given:
         del environment["DATABASE_URL"]

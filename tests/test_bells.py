@@ -6,6 +6,7 @@ import pytest
 
 from classifier import bells
 from classifier.actions.sweep import sweep
+from classifier.broker import forget
 from tests.factories import PredictionFactory
 
 
@@ -44,12 +45,11 @@ def test_the_sweep_rings_while_anything_waits(broker):
 
 
 @pytest.fixture
-def broker_away(settings, monkeypatch):
+def broker_away(settings):
     settings.REDIS_URL = "redis://127.0.0.1:1"
-    monkeypatch.setattr(bells, "_quiet_until", 0.0)
-    bells._redis.cache_clear()
+    forget()
     yield
-    bells._redis.cache_clear()
+    forget()
 
 
 def test_a_broker_that_is_away_is_only_logged(broker_away, caplog):
@@ -64,7 +64,6 @@ def test_a_broker_that_hangs_is_waited_for_once_and_not_by_every_upload(broker_a
     assert caplog.text.count("the sweep will") == 1
 
 
-def test_a_broker_that_is_back_is_rung_again(broker, monkeypatch):
-    monkeypatch.setattr(bells, "_quiet_until", 0.0)
+def test_a_broker_that_is_back_is_rung_again(broker):
     bells.ring(bells.CLASSIFY)
     assert broker.llen("classify") == 1

@@ -9,8 +9,9 @@ from django.utils import timezone
 from classifier.actions.cancel import cancel_one
 from classifier.actions.claim import claim, renew
 from classifier.actions.settle import Outcome, release, settle
-from classifier.actions.sweep import GAVE_UP, sweep
-from classifier.models import Prediction, Status
+from classifier.actions.sweep import EXPIRED, GAVE_UP, sweep
+from classifier.models import Prediction, Priority, Status
+from classifier.queries.queue import places
 from tests.factories import ModelVersionFactory, PredictionFactory
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +42,84 @@ def test_the_oldest_are_claimed_first_and_no_more_than_asked_for():
     rows = queue(5)
     assert [row.id for row in claim(3).predictions] == [row.id for row in rows[:3]]
     assert [row.id for row in claim(3).predictions] == [row.id for row in rows[3:]]
+
+
+def test_the_urgent_are_claimed_first_and_the_patient_last():
+    version = ModelVersionFactory()
+    asked = [Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.NORMAL, Priority.HIGH]
+    rows = [PredictionFactory(model_version=version, priority=priority) for priority in asked]
+    claimed = [claim(1).predictions[0].id for _ in rows]
+    assert claimed == [rows[i].id for i in (2, 4, 1, 3, 0)]
+
+
+def test_a_batch_takes_those_whose_turn_it_is_whatever_their_priority():
+    version = ModelVersionFactory()
+    low, normal, high = (
+        PredictionFactory(model_version=version, priority=priority)
+        for priority in (Priority.LOW, Priority.NORMAL, Priority.HIGH)
+    )
+    assert [row.id for row in claim(2).predictions] == [high.id, normal.id]
+    assert [row.id for row in claim(2).predictions] == [low.id]
+
+
+def test_an_urgent_one_of_another_model_version_goes_first():
+    patient = queue(2)
+    (urgent,) = queue(1, priority=Priority.HIGH)
+    assert [row.id for row in claim(8).predictions] == [urgent.id]
+    assert [row.id for row in claim(8).predictions] == [row.id for row in patient]
+
+
+def test_places_in_the_queue_are_counted_as_it_will_be_claimed():
+    (normal,) = queue(1)
+    (urgent,) = queue(1, priority=Priority.HIGH)
+    assert places() == {urgent.id: 1, normal.id: 2}
+
+
+def test_what_nobody_wants_any_more_is_not_claimed():
+    now = timezone.now()
+    queue(1, expires_at=now - timedelta(seconds=1))
+    (wanted,) = queue(1, expires_at=now + timedelta(minutes=1))
+    assert [row.id for row in claim(8).predictions] == [wanted.id]
+    assert claim(8) is None
+
+
+def test_what_expired_before_a_worker_began_fails_and_says_so():
+    now = timezone.now()
+    (late,) = queue(1, expires_at=now - timedelta(seconds=1))
+    others = queue(1, expires_at=now + timedelta(minutes=1)) + queue(1)
+    assert sweep() == 0, "no lease had run out"
+    late.refresh_from_db()
+    assert (late.status, late.attempts, late.output) == (Status.FAILED, 0, None)
+    assert (late.error_code, late.error_detail) == ("expired", EXPIRED)
+    assert late.completed_at >= now
+    assert {row.id for row in Prediction.objects.waiting()} == {row.id for row in others}
+
+
+def test_what_a_worker_began_in_time_may_end_later():
+    queue(1, expires_at=timezone.now() + timedelta(minutes=1))
+    claimed = claim(8)
+    Prediction.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    sweep()
+    assert settle_all(claimed) == 1
+    assert Prediction.objects.get().status == Status.SUCCEEDED
+
+
+def test_what_expired_while_a_dead_worker_had_it_is_not_tried_again():
+    queue(1, expires_at=timezone.now() + timedelta(minutes=1))
+    claim(8)
+    let_the_lease_lapse()
+    Prediction.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    sweep()
+    row = Prediction.objects.get()
+    assert (row.status, row.error_code) == (Status.FAILED, "expired")
+
+
+def test_what_was_canceled_or_has_ended_does_not_expire():
+    past = timezone.now() - timedelta(seconds=1)
+    PredictionFactory(canceled=True, expires_at=past)
+    PredictionFactory(succeeded=True, expires_at=past)
+    sweep()
+    assert not Prediction.objects.filter(status=Status.FAILED).exists()
 
 
 def test_a_claim_marks_its_rows_running_and_counts_the_attempt():
@@ -87,6 +166,39 @@ def test_labels_of_any_script_survive_settling():
     output = [{"label": "it's 100 % 猫", "score": 1e-7}]
     settle_all(claim(8), output)
     assert Prediction.objects.get().output == output
+
+
+def test_all_probabilities_are_kept_where_an_outcome_brings_them():
+    queue(2)
+    claimed = claim(8)
+    with_all, without = claimed.predictions
+    outcomes = [Outcome(with_all.id, CAT, probabilities=b"\x00\x01\xff"), Outcome(without.id, CAT)]
+    settle(claimed.lease, outcomes, 0.1, 2)
+    with_all.refresh_from_db()
+    without.refresh_from_db()
+    assert bytes(with_all.probabilities) == b"\x00\x01\xff"
+    assert without.probabilities is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "labels"),
+    [
+        ({}, ["a", "b", "c", "d", "e"]),
+        ({"top_k": 2}, ["a", "b"]),
+        ({"top_k": 7}, ["a", "b", "c", "d", "e", "f"]),
+        ({"threshold": 0.1}, ["a", "b", "c"]),
+        ({"threshold": 0.1, "top_k": 1}, ["a"]),
+        ({"threshold": 0.9}, []),
+        ({"threshold": 0.0}, ["a", "b", "c", "d", "e"]),
+    ],
+)
+def test_an_answer_is_as_long_as_was_asked_for(asked, labels):
+    scores = {"a": 0.5, "b": 0.3, "c": 0.1, "d": 0.05, "e": 0.04, "f": 0.01}
+    (row,) = queue(1, **asked)
+    settle_all(claim(8), [{"label": label, "score": score} for label, score in scores.items()])
+    assert row.answer is None, "as it was before"
+    row.refresh_from_db()
+    assert [item["label"] for item in row.answer] == labels
 
 
 def test_a_result_that_lands_again_changes_nothing():
@@ -215,7 +327,7 @@ def test_what_runs_or_has_ended_cannot_be_canceled():
 
 def test_a_batch_of_64_costs_a_handful_of_statements(django_assert_max_num_queries):
     queue(64)
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         claimed = claim(64)
-    with django_assert_max_num_queries(1):
+    with django_assert_max_num_queries(4):
         assert settle_all(claimed) == 64

@@ -15,7 +15,7 @@ from classifier.actions.cancel import cancel
 from classifier.actions.claim import claim
 from classifier.actions.delete import delete_prediction
 from classifier.actions.settle import Outcome, settle
-from classifier.actions.submit import submit
+from classifier.actions.submit import Order, submit
 from classifier.actions.sweep import sweep
 from classifier.images import verify
 from classifier.models import Image, Prediction, Status
@@ -103,7 +103,7 @@ def test_sweeps_that_meet_bring_each_row_back_once():
 def test_the_same_bytes_sent_at_once_are_stored_once():
     owner, version = UserFactory(), ModelVersionFactory()
     upload = verify(image_bytes())
-    at_once(6, lambda i: submit(owner, upload, f"{i}.png", version))
+    at_once(6, lambda i: submit(Order(owner, version), upload, f"{i}.png"))
     image = Image.objects.get()
     assert Prediction.objects.filter(image=image).count() == 6
     kept = [path for path in Path(settings.MEDIA_ROOT).glob("images/**/*") if path.is_file()]
@@ -116,10 +116,10 @@ def test_an_upload_that_meets_the_deletion_of_the_same_picture_keeps_its_file():
     owner, version = UserFactory(), ModelVersionFactory()
     upload = verify(image_bytes())
     for _ in range(10):
-        old = submit(owner, upload, "a.png", version)
+        old = submit(Order(owner, version), upload, "a.png")
 
         def race(i, old=old):
-            return delete_prediction(old) if i else submit(owner, upload, "a.png", version)
+            return delete_prediction(old) if i else submit(Order(owner, version), upload, "a.png")
 
         kept = at_once(2, race)[0]
         kept = Prediction.objects.select_related("image").get(id=kept.id)

@@ -13,7 +13,8 @@ from safetensors.torch import save
 from classifier.actions.sweep import sweep
 from classifier.ml.architectures import build_network
 from classifier.ml.engines import max_batch
-from classifier.models import Prediction, Status
+from classifier.models import Prediction, Priority, Status
+from classifier.models.prediction import SHOWN_LABELS
 from classifier.worker import classify, leases, runtime
 from classifier.worker.classify import classify_waiting
 from tests.factories import SPEC, ImageFactory, ModelVersionFactory, PredictionFactory
@@ -22,7 +23,8 @@ pytestmark = pytest.mark.django_db
 
 
 def install_random_network(**fields):
-    weights = save(build_network("compact_cnn", len(SPEC["labels"])).state_dict())
+    labels = fields.get("spec", SPEC)["labels"]
+    weights = save(build_network("compact_cnn", len(labels)).state_dict())
     return ModelVersionFactory(
         weights=ContentFile(weights, "random.safetensors"),
         sha256=hashlib.sha256(weights).hexdigest(),
@@ -53,6 +55,73 @@ def test_whatever_waits_is_classified_by_the_real_network(version):
         assert row.inference_seconds > 0
     sizes = set(Prediction.objects.values_list("batch_size", flat=True))
     assert sizes == {max_batch(), 3}
+
+
+@pytest.fixture
+def knows_many():
+    """A version with more labels than a prediction keeps unasked."""
+    runtime._loaded.clear()
+    labels = [f"label {i}" for i in range(classify.KEPT_LABELS + 4)]
+    return install_random_network(spec={**SPEC, "labels": labels})
+
+
+def test_the_best_labels_are_kept_and_more_where_more_were_asked_for(knows_many):
+    many = len(knows_many.labels)
+    asked = [None, 1, classify.KEPT_LABELS + 2, many, many + 100]
+    rows = [PredictionFactory(model_version=knows_many, top_k=top_k) for top_k in asked]
+    classify_waiting()
+    for row in rows:
+        row.refresh_from_db()
+        scores = [item["score"] for item in row.output]
+        assert scores == sorted(scores, reverse=True)
+    least = classify.KEPT_LABELS
+    assert [len(row.output) for row in rows] == [least, least, least + 2, many, many]
+    assert [len(row.answer) for row in rows] == [SHOWN_LABELS, 1, least + 2, many, many]
+
+
+def test_all_probabilities_are_kept_where_they_were_asked_for_and_nowhere_else(knows_many):
+    image = ImageFactory()
+    asked, unasked = (
+        PredictionFactory(image=image, model_version=knows_many, keeps_probabilities=keeps)
+        for keeps in (True, False)
+    )
+    classify_waiting()
+    asked.refresh_from_db()
+    unasked.refresh_from_db()
+    assert unasked.class_scores is None
+    kept = dict(zip(knows_many.labels, asked.class_scores, strict=True))
+    assert sum(kept.values()) == pytest.approx(1, abs=1e-4)
+    for item in asked.output:
+        assert kept[item["label"]] == pytest.approx(item["score"], abs=1e-6)
+    best = sorted(kept, key=kept.__getitem__, reverse=True)
+    assert [item["label"] for item in asked.output] == best[: classify.KEPT_LABELS]
+
+
+def test_a_batch_may_hold_those_who_ask_for_little_and_for_all(knows_many):
+    rows = [
+        PredictionFactory(model_version=knows_many, top_k=1),
+        PredictionFactory(model_version=knows_many, keeps_probabilities=True, top_k=12),
+        PredictionFactory(model_version=knows_many),
+    ]
+    classify_waiting()
+    for row in rows:
+        row.refresh_from_db()
+    assert {row.batch_size for row in rows} == {3}
+    assert [row.probabilities is not None for row in rows] == [False, True, False]
+    assert [len(row.output) for row in rows] == [10, 12, 10]
+
+
+def test_the_urgent_are_classified_first_and_the_expired_not_at_all(version):
+    past = timezone.now() - timedelta(seconds=1)
+    expired = PredictionFactory(model_version=version, expires_at=past)
+    low = PredictionFactory(model_version=version, priority=Priority.LOW)
+    fill = PredictionFactory.create_batch(max_batch(), model_version=version)
+    classify_waiting()
+    for row in (expired, low, fill[-1]):
+        row.refresh_from_db()
+    assert (expired.status, expired.attempts) == (Status.QUEUED, 0)
+    assert low.started_at > fill[-1].started_at
+    assert (low.batch_size, fill[-1].batch_size) == (1, max_batch())
 
 
 def test_each_prediction_is_made_by_the_version_that_it_names(version):

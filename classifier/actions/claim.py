@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
+from classifier.actions.announce import announce_begun
 from classifier.models import ModelVersion, Prediction, Status
 
 
@@ -22,7 +23,7 @@ class Claim:
 
 
 def claim(max_batch: int) -> Claim | None:
-    """Lease up to `max_batch` of the oldest waiting predictions, all of one model version.
+    """Lease up to `max_batch` of the waiting predictions whose turn it is, of one model version.
 
     One short transaction: on PostgreSQL the rows are locked as they are found and those that
     another worker is claiming are passed over; on SQLite the transaction is an immediate one. The
@@ -32,16 +33,15 @@ def claim(max_batch: int) -> Claim | None:
     Returns None where nothing waits.
     """
     with transaction.atomic():
-        oldest = _unclaimed().first()
-        if oldest is None:
-            return None
-        rows = [oldest]
-        if not oldest.attempts and max_batch > 1:
-            rows += _unclaimed().filter(
-                model_version=oldest.model_version_id, attempts=0, id__gt=oldest.id
-            )[: max_batch - 1]
-        lease = uuid.uuid4()
         now = timezone.now()
+        first = _unclaimed(now).select_related("image", "model_version").first()
+        if first is None:
+            return None
+        rows = [first]
+        if not first.attempts and max_batch > 1:
+            others = _unclaimed(now).filter(model_version=first.model_version_id, attempts=0)
+            rows += others.exclude(id=first.id)[: max_batch - 1]
+        lease = uuid.uuid4()
         Prediction.objects.filter(id__in=[row.id for row in rows]).update(
             status=Status.RUNNING,
             attempts=models.F("attempts") + 1,
@@ -49,7 +49,8 @@ def claim(max_batch: int) -> Claim | None:
             lease_expires_at=_expiry(now),
             started_at=now,
         )
-    return Claim(lease, oldest.model_version, tuple(rows))
+        announce_begun([row.id for row in rows])
+    return Claim(lease, first.model_version, tuple(rows))
 
 
 def renew(leases: Collection[uuid.UUID]) -> int:
@@ -66,10 +67,10 @@ def _expiry(now: datetime) -> datetime:
     return now + timedelta(seconds=settings.LEASE_SECONDS)
 
 
-def _unclaimed() -> models.QuerySet[Prediction]:
+def _unclaimed(now: datetime) -> models.QuerySet[Prediction]:
     return (
-        Prediction.objects.waiting()
-        .order_by("id")
-        .select_related("image", "model_version")
+        Prediction.objects.in_turn()
+        .unexpired(now)
+        .select_related("image")
         .select_for_update(skip_locked=True, of=("self",))
     )

@@ -1,10 +1,11 @@
 """Delete for good: rows, files and every rendition."""
 
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import models, transaction
 
+from classifier import waiting
 from classifier.actions.render import Rendition
-from classifier.models import Image, ModelVersion, Prediction, User
+from classifier.models import Batch, Image, ModelVersion, Prediction, User
 
 
 def delete_prediction(prediction: Prediction) -> None:
@@ -14,11 +15,25 @@ def delete_prediction(prediction: Prediction) -> None:
     all. Files go once the rows are gone: a crash between the two leaves a stray file, never a row
     without its picture. Nothing happens where somebody else was quicker.
     """
+    key = prediction.id
     with transaction.atomic():
         for image in Image.objects.select_for_update().filter(id=prediction.image_id):
             prediction.delete()
+            transaction.on_commit(lambda: waiting.tell([key]), robust=True)
             if not image.predictions.exists():
                 _delete_with_files(image)
+
+
+def delete_batch(batch: Batch) -> None:
+    """Delete a batch with its predictions, and the images that no other prediction is of."""
+    keys = list(batch.predictions.values_list("id", flat=True))
+    with transaction.atomic():
+        images = Image.objects.filter(id__in=batch.predictions.values("image"))
+        locked = list(_locked(images))
+        batch.delete()
+        for image in Image.objects.filter(id__in=[one.id for one in locked], predictions=None):
+            _delete_with_files(image)
+        transaction.on_commit(lambda: waiting.tell(keys), robust=True)
 
 
 def delete_image(image: Image) -> None:
@@ -31,7 +46,7 @@ def delete_image(image: Image) -> None:
 def delete_user(user: User) -> None:
     """Delete a person with all that is theirs: images, predictions, files."""
     with transaction.atomic():
-        for image in user.images.select_for_update():
+        for image in _locked(user.images.all()):
             _delete_with_files(image)
         user.delete()
 
@@ -47,6 +62,11 @@ def delete_model_version(version: ModelVersion) -> None:
         version.delete()
         if not ModelVersion.objects.filter(weights=weights).exists():
             transaction.on_commit(lambda: _delete_files([weights]), robust=True)
+
+
+def _locked(images: models.QuerySet[Image]) -> models.QuerySet[Image]:
+    """In the order in which submit takes them, so that the two never block each other for good."""
+    return images.order_by("sha256").select_for_update()
 
 
 def _delete_with_files(image: Image) -> None:

@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any, cast
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.utils import timezone
 
+from classifier.actions.announce import announce_ended
 from classifier.models import Prediction, Status
 
 Output = list[dict[str, str | float]]
@@ -17,12 +18,16 @@ Output = list[dict[str, str | float]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one prediction: an output, best label first, or an error."""
+    """What became of one prediction: an output, best label first, or an error.
+
+    `probabilities` are those of all classes, as little-endian float32, where they are to be kept.
+    """
 
     prediction_id: uuid.UUID
     output: Output | None = None
     error_code: str = ""
     error_detail: str = ""
+    probabilities: bytes | None = None
 
 
 def settle(
@@ -48,6 +53,7 @@ def settle(
             "id": outcome.prediction_id,
             "status": Status.FAILED if outcome.output is None else Status.SUCCEEDED,
             "output": outcome.output,
+            "probabilities": outcome.probabilities,
             "top_label": str(outcome.output[0]["label"]) if outcome.output else "",
             "top_score": outcome.output[0]["score"] if outcome.output else None,
             "error_code": outcome.error_code,
@@ -60,7 +66,12 @@ def settle(
         }
         for outcome in outcomes
     ]
-    return _update_leased(lease, rows) if rows else 0
+    if not rows:
+        return 0
+    with transaction.atomic():
+        settled = _update_leased(lease, rows)
+        announce_ended(settled)
+    return len(settled)
 
 
 def release(lease: uuid.UUID, error_detail: str) -> int:
@@ -88,10 +99,11 @@ def hand_back(lease: uuid.UUID) -> int:
     )
 
 
-def _update_leased(lease: uuid.UUID, rows: list[dict[str, Any]]) -> int:
+def _update_leased(lease: uuid.UUID, rows: list[dict[str, Any]]) -> list[uuid.UUID]:
     """`UPDATE … FROM (VALUES …)`, which both databases know and the ORM does not.
 
-    `bulk_update` writes a CASE for every column, and costs several times as much.
+    `bulk_update` writes a CASE for every column, and costs several times as much. Returns the ids
+    of the rows that were written.
     """
     meta = Prediction._meta
     fields = [cast("models.Field[Any, Any]", meta.get_field(name)) for name in rows[0]]
@@ -104,7 +116,8 @@ def _update_leased(lease: uuid.UUID, rows: list[dict[str, Any]]) -> int:
         f'UPDATE "{meta.db_table}" SET {assignments} '  # noqa: S608
         f"FROM (VALUES {', '.join([row_of_placeholders] * len(rows))}) AS v "
         f'WHERE "{meta.db_table}"."id" = {values[0]} '
-        f'AND "{meta.db_table}"."lease" = %s AND "{meta.db_table}"."status" = %s'
+        f'AND "{meta.db_table}"."lease" = %s AND "{meta.db_table}"."status" = %s '
+        "RETURNING id"
     )
     parameters = [
         field.get_db_prep_save(row[field.name], connection) for row in rows for field in fields
@@ -112,7 +125,7 @@ def _update_leased(lease: uuid.UUID, rows: list[dict[str, Any]]) -> int:
     held = meta.get_field("lease").get_db_prep_value(lease, connection)
     with connection.cursor() as cursor:
         cursor.execute(sql, [*parameters, held, Status.RUNNING])
-        return int(cursor.rowcount)
+        return [uuid.UUID(str(key)) for (key,) in cursor.fetchall()]
 
 
 def _value(position: int, field: "models.Field[Any, Any]") -> str:

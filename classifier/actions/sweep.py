@@ -1,13 +1,20 @@
 """Take back what was left behind, and ring for whatever waits."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, TextField, Value, When
 from django.utils import timezone
 
-from classifier.bells import CLASSIFY, ring
-from classifier.models import Prediction, Status
+from classifier.actions.announce import announce_ended
+from classifier.actions.deliver import tidy_deliveries
+from classifier.actions.once import forget_old
+from classifier.bells import CLASSIFY, DELIVER, ring
+from classifier.models import Endpoint, Prediction, Status
+from classifier.models.prediction import PredictionQuerySet
 
+EXPIRED = "No worker began with it before expires_in was over."
 GAVE_UP = "Every worker that took it stopped or ran out of time. Try it again, or another image."
 
 
@@ -21,17 +28,35 @@ def sweep() -> int:
     """
     with transaction.atomic():
         lapsed = Prediction.objects.lapsed()
-        failed = lapsed.filter(attempts__gte=settings.MAX_ATTEMPTS).update(
-            status=Status.FAILED,
-            error_code="attempts_exhausted",
-            error_detail=Case(
-                When(error_detail="", then=Value(GAVE_UP, TextField())), default="error_detail"
-            ),
-            lease=None,
-            lease_expires_at=None,
-            completed_at=timezone.now(),
+        reason = Case(
+            When(error_detail="", then=Value(GAVE_UP, TextField())), default="error_detail"
         )
-        queued = lapsed.update(status=Status.QUEUED, lease=None, lease_expires_at=None)
+        spent = lapsed.filter(attempts__gte=settings.MAX_ATTEMPTS)
+        failed = _fail(spent, error_code="attempts_exhausted", error_detail=reason)
+        again = lapsed.filter(attempts__lt=settings.MAX_ATTEMPTS)
+        queued = again.update(status=Status.QUEUED, lease=None, lease_expires_at=None)
+    _fail(Prediction.objects.expired(), error_code="expired", error_detail=EXPIRED)
+    forget_old()
+    tidy_deliveries()
     if Prediction.objects.waiting().exists():
         ring(CLASSIFY)
+    if Endpoint.objects.with_due().exists():
+        ring(DELIVER)
     return failed + queued
+
+
+def _fail(predictions: PredictionQuerySet, **reason: Any) -> int:
+    """End predictions without an answer; whoever is at one of them meanwhile keeps it."""
+    with transaction.atomic():
+        rows = predictions.select_for_update(skip_locked=True, of=("self",))
+        ids = list(rows.values_list("id", flat=True))
+        if ids:
+            Prediction.objects.filter(id__in=ids).update(
+                status=Status.FAILED,
+                lease=None,
+                lease_expires_at=None,
+                completed_at=timezone.now(),
+                **reason,
+            )
+            announce_ended(ids)
+    return len(ids)

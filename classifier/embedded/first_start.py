@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from classifier import images
-from classifier.actions.submit import submit
+from classifier.actions.submit import Order, submit
 from classifier.models import ModelVersion, Prediction, Source, Status, User
 
 SAMPLES = Path(settings.BASE_DIR) / "classifier" / "bundled" / "samples"
@@ -34,9 +34,9 @@ def classify_samples(say: Callable[[str], None], seconds: float = 120) -> None:
     owner = User.objects.filter(is_superuser=True).order_by("id").first()
     if owner is None or Prediction.objects.exists():
         return
-    serving = ModelVersion.objects.serving()
+    order = Order(owner, ModelVersion.objects.serving(), Source.COMMAND)
     ids = [
-        submit(owner, images.verify(path.read_bytes()), path.name, serving, Source.COMMAND).id
+        submit(order, images.verify(path.read_bytes()), path.name).id
         for path in sorted(SAMPLES.glob("*.jpg"))
     ]
     deadline = time.monotonic() + seconds

@@ -1,16 +1,29 @@
+from classifier.models.batch import Batch
+from classifier.models.idempotency_key import IdempotencyKey
 from classifier.models.image import Image
 from classifier.models.model_version import ModelVersion
-from classifier.models.prediction import Prediction, Source, Status
+from classifier.models.prediction import Prediction, Priority, Source, Status
 from classifier.models.review import Review, Verdict
+from classifier.models.token import Scope, Token
 from classifier.models.user import User
+from classifier.models.webhook import Delivery, DeliveryStatus, Endpoint, Event
 
 __all__ = [
+    "Batch",
+    "Delivery",
+    "DeliveryStatus",
+    "Endpoint",
+    "Event",
+    "IdempotencyKey",
     "Image",
     "ModelVersion",
     "Prediction",
+    "Priority",
     "Review",
+    "Scope",
     "Source",
     "Status",
+    "Token",
     "User",
     "Verdict",
 ]

@@ -3,6 +3,7 @@
 import secrets
 import time
 import uuid
+from datetime import datetime
 
 
 def uuid7() -> uuid.UUID:
@@ -15,3 +16,8 @@ def uuid7() -> uuid.UUID:
     fraction = nanoseconds * 4096 // 1_000_000
     value = milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62
     return uuid.UUID(int=value | secrets.randbits(62))
+
+
+def first_uuid7(moment: datetime) -> uuid.UUID:
+    """The lower bound of those that are made from this moment on."""
+    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)

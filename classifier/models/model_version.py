@@ -1,6 +1,11 @@
+import re
+
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+REFERENCE = re.compile(r"(?P<name>[-\w]{1,64})(@(?P<version>\d{1,9})?)?", re.ASCII)
+CHAMPION = "champion"  # the alias of the version that serves by default
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
@@ -10,10 +15,12 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         Raises:
             ModelVersion.DoesNotExist: if there is none.
         """
-        name, _, version = reference.partition("@")
-        candidates = self.filter(name=name)
-        if version:
-            candidates = candidates.filter(version=int(version) if version.isdecimal() else -1)
+        asked = REFERENCE.fullmatch(reference)
+        if asked is None:  # whatever it is, perhaps nothing that a database could look for
+            raise self.model.DoesNotExist
+        candidates = self.filter(name=asked["name"])
+        if asked["version"]:
+            candidates = candidates.filter(version=asked["version"])
         return candidates.by_precedence()[:1].get()
 
     def serving(self) -> "ModelVersion":
@@ -23,6 +30,16 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
             ModelVersion.DoesNotExist: if none was ever activated.
         """
         return self.filter(activated_at__isnull=False).by_precedence()[:1].get()
+
+    def asked_for(self, reference: str) -> "ModelVersion":
+        """What a caller means: nothing or `champion` for the version that serves, else a name.
+
+        Raises:
+            ModelVersion.DoesNotExist: if there is none.
+        """
+        if reference in {"", CHAMPION}:
+            return self.serving()
+        return self.named(reference)
 
     def by_precedence(self) -> "ModelVersionQuerySet":
         """The version activated last comes first, those never activated come last."""

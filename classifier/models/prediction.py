@@ -1,11 +1,19 @@
+import struct
+from datetime import datetime
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from classifier.models.batch import Batch
 from classifier.models.ids import uuid7
 from classifier.models.image import Image
 from classifier.models.model_version import ModelVersion
+from classifier.models.owed import Owed
+
+SHOWN_LABELS = 5  # of an output, where nobody asks for another number
 
 
 class Status(models.TextChoices):
@@ -19,6 +27,15 @@ class Status(models.TextChoices):
 class Source(models.TextChoices):
     WEB = "web", _("Web page")
     COMMAND = "command", _("Command line")
+    API = "api", _("REST API")
+    OIP = "oip", _("Open Inference Protocol")
+    PREDICT = "predict", "/predict"
+
+
+class Priority(models.IntegerChoices):
+    LOW = -1, _("Low")
+    NORMAL = 0, _("Normal")
+    HIGH = 1, _("High")
 
 
 PENDING = frozenset({Status.QUEUED, Status.RUNNING})
@@ -31,6 +48,17 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
     def waiting(self) -> "PredictionQuerySet":
         return self.filter(status=Status.QUEUED)
 
+    def in_turn(self) -> "PredictionQuerySet":
+        """The waiting ones as they will be claimed: by priority, then the oldest first."""
+        return self.waiting().order_by("-priority", "id")
+
+    def unexpired(self, now: datetime) -> "PredictionQuerySet":
+        return self.filter(models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=now))
+
+    def expired(self) -> "PredictionQuerySet":
+        """Waiting still, though nobody wants the answer any more."""
+        return self.waiting().filter(expires_at__lte=timezone.now())
+
     def lapsed(self) -> "PredictionQuerySet":
         """Running, but whoever claimed them has let the lease run out."""
         return self.filter(status=Status.RUNNING, lease_expires_at__lt=timezone.now())
@@ -39,8 +67,13 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
         """Everything that a page shows of a prediction, in one query."""
         return self.select_related("image", "model_version", "review")
 
+    def with_facts(self) -> "PredictionQuerySet":
+        """Everything that the API tells of a prediction, in one query, without what is bulky."""
+        heavy = ("probabilities", "model_version__spec", "model_version__metrics")
+        return self.select_related("image", "model_version").defer(*heavy)
 
-class Prediction(models.Model):
+
+class Prediction(Owed):
     """One image through one model version, from the upload to its answer.
 
     The table is the queue. `submit` inserts a row, `claim` leases it to a worker, `settle` writes
@@ -48,7 +81,8 @@ class Prediction(models.Model):
 
         queued ──claim──▶ running ──settle──▶ succeeded | failed
           │  ◀───sweep─────┘ └──sweep, after MAX_ATTEMPTS──▶ failed
-          └──cancel──▶ canceled
+          ├──cancel──▶ canceled
+          └──sweep, after expires_at──▶ failed
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -70,12 +104,40 @@ class Prediction(models.Model):
     source = models.CharField(_("source"), max_length=16, choices=Source, default=Source.WEB)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.QUEUED)
 
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    lease = models.UUIDField(_("lease"), null=True, editable=False)
-    lease_expires_at = models.DateTimeField(_("lease expires at"), null=True, editable=False)
+    batch = models.ForeignKey(
+        Batch,
+        on_delete=models.CASCADE,
+        null=True,
+        editable=False,
+        related_name="predictions",
+        verbose_name=_("batch"),
+    )
+    batch_index = models.PositiveIntegerField(
+        _("place in the batch"), null=True, editable=False, help_text=_("from 0")
+    )
+
+    priority = models.SmallIntegerField(_("priority"), choices=Priority, default=Priority.NORMAL)
+    expires_at = models.DateTimeField(
+        _("expires at"), null=True, help_text=_("not begun by then, it fails")
+    )
+    top_k = models.PositiveIntegerField(
+        _("labels asked for"), null=True, help_text=_("how many of the best labels")
+    )
+    threshold = models.FloatField(
+        _("lowest score"), null=True, help_text=_("labels below it are not shown")
+    )
+    keeps_probabilities = models.BooleanField(_("keeps all probabilities"), default=False)
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    webhook_url = models.URLField(_("webhook"), max_length=2000, blank=True)
+    webhook_events = models.JSONField(_("webhook events"), default=list, blank=True)
 
     output = models.JSONField(
         _("output"), null=True, help_text=_("the labels and their scores, best first")
+    )
+    probabilities = models.BinaryField(
+        _("probabilities"),
+        null=True,
+        help_text=_("of all classes in the network's order, little-endian float32"),
     )
     top_label = models.CharField(_("top label"), max_length=255, blank=True)
     top_score = models.FloatField(_("top score"), null=True)
@@ -97,11 +159,18 @@ class Prediction(models.Model):
         verbose_name_plural = _("predictions")
         ordering = ["-id"]
         indexes = [
-            # claim reads the oldest waiting rows, whatever the table's size.
+            # claim reads the waiting rows in turn, whatever the table's size. The status comes
+            # first, or SQLite prefers the index over all statuses, and sorts.
             models.Index(
-                fields=["id"],
+                fields=["status", "-priority", "id"],
                 condition=models.Q(status="queued"),
                 name="prediction_waiting",
+            ),
+            # sweep fails those that nobody wants any more.
+            models.Index(
+                fields=["status", "expires_at"],
+                condition=models.Q(status="queued", expires_at__isnull=False),
+                name="prediction_expiring",
             ),
             # sweep reads the leases that have run out.
             models.Index(
@@ -143,6 +212,22 @@ class Prediction(models.Model):
     @property
     def is_pending(self) -> bool:
         return self.status in PENDING
+
+    @property
+    def answer(self) -> list[dict[str, Any]] | None:
+        """The output as it was asked for: so many labels, none below the threshold."""
+        if self.output is None:
+            return None
+        best = self.output[: self.top_k or SHOWN_LABELS]
+        return [item for item in best if item["score"] >= (self.threshold or 0)]
+
+    @property
+    def class_scores(self) -> list[float] | None:
+        """The probabilities of all classes, in the order of the model's labels, if kept."""
+        if self.probabilities is None:
+            return None
+        packed = bytes(self.probabilities)
+        return list(struct.unpack(f"<{len(packed) // 4}f", packed))
 
     @property
     def waiting_seconds(self) -> float | None:

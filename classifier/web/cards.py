@@ -5,9 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from classifier.models import Prediction, Status
-
-# Beyond this many waiting rows nobody needs their exact place, and counting them would cost.
-COUNTED_PLACES = 200
+from classifier.queries.queue import places
 
 
 @dataclass(frozen=True)
@@ -26,8 +24,8 @@ class Card:
 def draw(predictions: Iterable[Prediction]) -> list[Card]:
     """One card a prediction, with one query for all places in the queue."""
     drawn = list(predictions)
-    places = _places() if any(row.status == Status.QUEUED for row in drawn) else {}
-    return [Card(row, places.get(row.id)) for row in drawn]
+    where = places() if any(row.status == Status.QUEUED for row in drawn) else {}
+    return [Card(row, where.get(row.id)) for row in drawn]
 
 
 def parse_states(states: Iterable[str]) -> dict[uuid.UUID, str]:
@@ -43,8 +41,3 @@ def parse_states(states: Iterable[str]) -> dict[uuid.UUID, str]:
 
 def any_pending(cards: Iterable[Card]) -> bool:
     return any(card.prediction.is_pending for card in cards)
-
-
-def _places() -> dict[uuid.UUID, int]:
-    waiting = Prediction.objects.waiting().order_by("id").values_list("id", flat=True)
-    return {key: place for place, key in enumerate(waiting[:COUNTED_PLACES], start=1)}

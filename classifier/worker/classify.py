@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import torch
 from celery import shared_task
 from celery.signals import worker_init
-from celery.worker import state
 
 from classifier.actions.claim import Claim, claim
 from classifier.actions.settle import Outcome, hand_back, release, settle
@@ -16,13 +15,15 @@ from classifier.bells import CLASSIFY, hear, ring
 from classifier.ml.engines import max_batch, use_one_thread_per_call
 from classifier.ml.inference import top_labels
 from classifier.ml.preprocess import UndecodableImage, preprocess
+from classifier.ml.spec import ModelSpec
 from classifier.models import ModelVersion, Prediction
 from classifier.worker.leases import held
 from classifier.worker.runtime import LoadedModel, decoders, loaded
+from classifier.worker.stopping import stopping
 
 logger = logging.getLogger(__name__)
 
-KEPT_LABELS = 10  # of a network's classes, the best that a prediction keeps
+KEPT_LABELS = 10  # of a network's classes, the best that a prediction keeps at least
 
 
 class StorageAway(Exception):
@@ -50,7 +51,7 @@ def classify_waiting() -> None:
     """
     hear(CLASSIFY)
     size = max_batch()
-    while not _stopping() and (claimed := claim(size)):
+    while not stopping() and (claimed := claim(size)):
         if len(claimed.predictions) == size:
             ring(CLASSIFY)  # more may wait than one thread can take: wake another
         try:
@@ -58,11 +59,6 @@ def classify_waiting() -> None:
         except StorageAway as error:
             logger.warning("the storage does not answer, the sweep tries again: %s", error)
             return
-
-
-def _stopping() -> bool:
-    """Celery keeps the exit code here once a shutdown is asked for, and that code may be 0."""
-    return state.should_stop is not None and state.should_stop is not False
 
 
 def classify_claimed(claimed: Claim) -> None:
@@ -137,6 +133,12 @@ def _infer(
     probabilities = model.engine.predict(torch.stack(list(images.values())))
     seconds = time.perf_counter() - begun
     return [
-        Outcome(row.id, top_labels(scores, model.spec.labels, KEPT_LABELS))
-        for row, scores in zip(images, probabilities, strict=True)
+        _outcome(row, scores, model.spec) for row, scores in zip(images, probabilities, strict=True)
     ], seconds
+
+
+def _outcome(row: Prediction, scores: torch.Tensor, spec: ModelSpec) -> Outcome:
+    """What is kept of the probabilities (classes,): the best labels, and all where asked for."""
+    best = top_labels(scores, spec.labels, max(KEPT_LABELS, row.top_k or 0))
+    kept = scores.numpy().astype("<f4").tobytes() if row.keeps_probabilities else None
+    return Outcome(row.id, best, probabilities=kept)

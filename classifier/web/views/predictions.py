@@ -17,6 +17,7 @@ from classifier.models import Prediction
 from classifier.web import cards, paging
 from classifier.web.forms import HistoryForm
 from classifier.web.requests import SignedInRequest
+from classifier.web.snippets import classify_snippets, read_snippets
 
 PAGE_SIZE = 24
 # A page reports the states of its first pending cards only, so that the address stays short
@@ -64,7 +65,13 @@ def prediction(request: SignedInRequest, key: uuid.UUID) -> HttpResponse:
     if request.htmx and request.GET.get("seen") == card.state:
         return HttpResponse(status=204)
     template = "partials/answer.html" if request.htmx else "pages/prediction.html"
-    return render(request, template, {"card": card, "prediction": card.prediction})
+    context = {
+        "card": card,
+        "prediction": card.prediction,
+        "reading": read_snippets(request, card.prediction),
+        "classifying": classify_snippets(request),
+    }
+    return render(request, template, context)
 
 
 @require_POST
@@ -99,7 +106,7 @@ def _page(
     status: str = "",
     before: uuid.UUID | None = None,
     after: uuid.UUID | None = None,
-) -> paging.Page:
+) -> paging.Page[Prediction]:
     if label:
         rows = rows.filter(top_label__icontains=label)
     if status:

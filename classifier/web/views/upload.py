@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
-from classifier.actions.submit import submit
+from classifier.actions.submit import Order, submit
 from classifier.images import CONTENT_TYPES, FORMATS_TEXT, InvalidImage, check_size, verify
 from classifier.models import ModelVersion, Prediction
 from classifier.web import cards
@@ -55,20 +55,18 @@ def upload(request: SignedInRequest) -> HttpResponse:
     if not files:
         nothing = Refusal(_("No picture"), "missing", _("Choose at least one picture."))
         return _page(request, form, [nothing], status=422)
-    version = form.cleaned_data["model"]
-    outcomes = [_take(request, file, version) for file in files]
+    order = Order(request.user, form.cleaned_data["model"])
+    outcomes = [_take(order, file) for file in files]
     if request.htmx:
         return _fragments(request, outcomes)
     return _answer(request, form, outcomes)
 
 
-def _take(
-    request: SignedInRequest, file: "UploadedFile[Any]", version: ModelVersion
-) -> Prediction | Refusal:
+def _take(order: Order, file: "UploadedFile[Any]") -> Prediction | Refusal:
     name = file.name or _("picture")
     try:
         check_size(file.size or 0)
-        return submit(request.user, verify(file.read()), name, version)
+        return submit(order, verify(file.read()), name)
     except InvalidImage as error:
         return Refusal(name, error.code, str(error))
     except OSError:
