@@ -8,7 +8,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from classifier.actions.delete import delete_user
-from classifier.models import Image, Prediction, Review, User
+from classifier.models import Delivery, Endpoint, Image, Prediction, Review, Token, User
 
 if TYPE_CHECKING:
     _UserAdmin = DjangoUserAdmin[User]
@@ -38,6 +38,9 @@ class UserAdmin(_UserAdmin):
             Image: Image.objects.filter(owner__in=objs).count(),
             Prediction: Prediction.objects.filter(owner__in=objs).count(),
             Review: Review.objects.filter(prediction__owner__in=objs).count(),
+            Token: Token.objects.filter(owner__in=objs).count(),
+            Endpoint: Endpoint.objects.filter(owner__in=objs).count(),
+            Delivery: Delivery.objects.filter(endpoint__owner__in=objs).count(),
         }
         found = {model: count for model, count in deleted.items() if count}
         counts = {str(model._meta.verbose_name_plural): found[model] for model in found}

@@ -1,7 +1,11 @@
-"""How numbers are written on the pages, in the reader's language."""
+"""How numbers, in the reader's language, and pieces of code are written on the pages."""
+
+import re
 
 from django import template
 from django.utils.formats import number_format
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 register = template.Library()
@@ -30,6 +34,13 @@ def duration(seconds: float | None) -> str:
         return _unbroken(_("%(number)s s") % {"number": number_format(seconds, 1)})
     minutes, rest = divmod(seconds, 60)
     return _unbroken(_("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest})
+
+
+@register.filter
+def with_code(text: str) -> SafeString:
+    """What stands between `backticks` as code."""
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", conditional_escape(text))
+    return mark_safe(marked)  # noqa: S308 - escaped above
 
 
 def _unbroken(text: str) -> str:

@@ -1,13 +1,18 @@
 """What people type and choose, parsed."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import UserCreationForm
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from classifier.models import ModelVersion, Status, User
+from classifier.actions.tokens import ORDINARY_SCOPES, grantable_scopes
+from classifier.addresses import MOST_CHARACTERS
+from classifier.models import Endpoint, Event, ModelVersion, Scope, Status, Token, User
+from classifier.models.ids import uuid7
 
 
 class UploadForm(forms.Form):
@@ -42,6 +47,71 @@ class HistoryForm(forms.Form):
         """What is asked for, by field; what makes no sense is left out like what is missing."""
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value}
+
+
+class TokenForm(forms.Form):
+    """A token to be made: what it is called, what it may do, and how long it works.
+
+    `id` is the token's to be: the same form sent twice is recognised by it.
+    """
+
+    id = forms.UUIDField(widget=forms.HiddenInput)
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=Token._meta.get_field("name").max_length,
+        help_text=_("What will use it, so that you know it again."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scopes = forms.TypedMultipleChoiceField(
+        label=_("It may"), coerce=Scope, widget=forms.CheckboxSelectMultiple
+    )
+    days = forms.TypedChoiceField(
+        label=_("It works"),
+        choices=[
+            (30, _("for 30 days")),
+            (90, _("for 90 days")),
+            (365, _("for a year")),
+            ("", _("until it is revoked")),
+        ],
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
+
+    def __init__(self, owner: User, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data, initial={"id": uuid7(), "scopes": ORDINARY_SCOPES, "days": 90})
+        choices = [(scope.value, scope.label) for scope in grantable_scopes(owner)]
+        self.fields["scopes"].choices = choices  # type: ignore[attr-defined]
+
+    @property
+    def expires_at(self) -> datetime | None:
+        days = self.cleaned_data["days"]
+        return timezone.now() + timedelta(days=days) if days else None
+
+
+class EndpointForm(forms.Form):
+    """Where messages go and what about; whether anything is sent there is for the action to say."""
+
+    url = forms.CharField(
+        label=_("Address"),
+        max_length=MOST_CHARACTERS,
+        widget=forms.URLInput(attrs={"placeholder": "https://", "autocomplete": "off"}),
+        help_text=_("An https:// address of your program that takes POST requests."),
+    )
+    description = forms.CharField(
+        label=_("Description"),
+        max_length=Endpoint._meta.get_field("description").max_length,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("So that you know it again."),
+    )
+    events = forms.TypedMultipleChoiceField(
+        label=_("It is told when"),
+        choices=Event.choices,
+        coerce=Event,
+        initial=[Event.COMPLETED],
+        widget=forms.CheckboxSelectMultiple,
+    )
 
 
 class RegistrationForm(UserCreationForm):  # type: ignore[type-arg]

@@ -5,7 +5,16 @@ from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, path
 from django.views.i18n import set_language
 
-from classifier.web.views import about, account, health, images, predictions, upload
+from classifier.web.views import (
+    about,
+    account,
+    health,
+    images,
+    predictions,
+    tokens,
+    upload,
+    webhooks,
+)
 
 urlpatterns: list[URLPattern] = [
     path("", upload.upload, name="upload"),
@@ -15,6 +24,23 @@ urlpatterns: list[URLPattern] = [
     path("predictions/<uuid:key>/cancel/", predictions.cancel, name="cancel"),
     path("predictions/<uuid:key>/delete/", predictions.delete, name="delete"),
     path("images/<uuid:key>/<slug:kind>/", images.image, name="image"),
+    path("tokens/", tokens.tokens, name="tokens"),
+    path("tokens/<uuid:key>/rotate/", tokens.rotate, name="token_rotate"),
+    path("tokens/<uuid:key>/revoke/", tokens.revoke, name="token_revoke"),
+    path("webhooks/", webhooks.webhooks, name="webhooks"),
+    path("webhooks/default/", webhooks.of_requests, name="webhook_of_requests"),
+    path("webhooks/<uuid:key>/", webhooks.webhook, name="webhook"),
+    path("webhooks/<uuid:key>/edit/", webhooks.edit, name="webhook_edit"),
+    path("webhooks/<uuid:key>/pause/", webhooks.pause, name="webhook_pause"),
+    path("webhooks/<uuid:key>/resume/", webhooks.resume, name="webhook_resume"),
+    path("webhooks/<uuid:key>/rotate/", webhooks.rotate, name="webhook_rotate"),
+    path("webhooks/<uuid:key>/test/", webhooks.test, name="webhook_test"),
+    path("webhooks/<uuid:key>/delete/", webhooks.delete, name="webhook_delete"),
+    path(
+        "webhooks/<uuid:key>/deliveries/<uuid:delivery_key>/redeliver/",
+        webhooks.redeliver,
+        name="webhook_redeliver",
+    ),
     path("about/", about.about, name="about"),
     path("login/", account.login, name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +16,12 @@ from classifier.management.refusals import (
     refusals_told,
     refuse,
 )
+from classifier.management.table import table
 from classifier.ml.bundle import Bundle, read_bundle, shipped_bundles
 from classifier.models import ModelVersion
 
 HEADINGS = ("MODEL", "ARCHITECTURE", "LABELS", "ACCURACY", "SIZE", "")
-NUMERIC = {2, 3, 4}  # the columns that are aligned to the right
+NUMERIC = {2, 3, 4}
 
 
 class Command(BaseCommand):
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             for row in rows:
                 self.stdout.write(json.dumps(row, ensure_ascii=False))
         elif rows:
-            for line in _table([HEADINGS, *map(_cells, rows)]):
+            for line in table([HEADINGS, *map(_cells, rows)], NUMERIC):
                 self.stdout.write(line)
         else:
             self.stdout.write(NOTHING_INSTALLED)
@@ -146,14 +146,3 @@ def _cells(facts: dict[str, Any]) -> tuple[str, ...]:
         "missing" if size is None else f"{size / 1e6:.1f} MB",
         "serves" if facts["serving"] else "",
     )
-
-
-def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Lines with the columns aligned, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if column in NUMERIC else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
