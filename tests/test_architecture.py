@@ -5,6 +5,8 @@ import sys
 
 from django.conf import settings
 
+from classifier.embedded.installation import _chores, _worker
+
 LOADED_TORCH = "import sys; print(sorted({'torch', 'torchvision'} & set(sys.modules)))"
 
 
@@ -29,21 +31,33 @@ def test_the_web_process_never_loads_torch():
     assert result.stdout.strip() == "[]", result.stderr
 
 
-def test_the_chores_process_never_loads_torch():
-    result = run_python(
-        "import django, config; django.setup();"
-        "config.celery_app.loader.import_task_module('classifier.worker.sweep');"
-        "config.celery_app.finalize();" + LOADED_TORCH
+def tasks_of(*modules):
+    """What is registered in a Celery process that runs these modules, and a check for torch."""
+    imports = "".join(f"config.celery_app.loader.import_task_module('{name}');" for name in modules)
+    return run_python(
+        f"import django, config; django.setup();{imports}config.celery_app.finalize();"
+        "print(*config.celery_app.tasks);" + LOADED_TORCH
     )
-    assert result.stdout.strip() == "[]", result.stderr
 
 
-def test_the_worker_process_registers_the_task_that_bells_name():
+def modules_of(program):
+    """What a program of the embedded installation names with `-I`."""
+    command = program.command
+    return command[command.index("-I") + 1].split(",")
+
+
+def test_the_chores_process_never_loads_torch():
+    result = tasks_of(*modules_of(_chores("chores")))
+    assert result.stdout.splitlines()[-1] == "[]", result.stderr
+
+
+def test_each_bell_names_a_task_of_the_process_that_listens_to_its_queue():
     from classifier.bells import TASKS
 
-    result = run_python(
-        "import django, config; django.setup();"
-        "config.celery_app.loader.import_task_module('classifier.worker.classify');"
-        "print(*config.celery_app.tasks)"
-    )
-    assert set(TASKS.values()) <= set(result.stdout.split()), result.stderr
+    heard = {}
+    for program in (_chores("chores"), _worker("worker")):
+        queues = program.command[program.command.index("-Q") + 1].split(",")
+        result = tasks_of(*modules_of(program))
+        tasks = result.stdout.splitlines()[0].split()
+        heard |= dict.fromkeys(queues, tasks)
+    assert all(task in heard[queue] for queue, task in TASKS.items()), heard

@@ -22,6 +22,7 @@ from config.celery import app
 
 NAMES = ("web", "worker", "chores", "beat", "broker", "models", OWN_NAME)
 BATCH_SECONDS = 60.0  # what a worker may take to finish its batch before it is killed
+SENDING_SECONDS = 20.0  # what chores may take to finish the messages under way
 GPU = Path("/dev/nvidia0")
 # Celery warns root of pickled messages, at length; ours are JSON.
 QUIET_AS_ROOT = {"PYTHONWARNINGS": "ignore::UserWarning:celery.platforms"}
@@ -133,8 +134,10 @@ def _celery_worker(node: str, tasks: str, queues: str, *arguments: str) -> tuple
 
 
 def _chores(node: str) -> Program:
-    command = _celery_worker(node, "classifier.worker.sweep", "chores", "-c", "2")
-    return Program("chores", command, environment=QUIET_AS_ROOT)
+    tasks = "classifier.worker.sweep,classifier.worker.deliver"
+    # Delivering takes one of the two threads at most, so that the sweep always has the other.
+    command = _celery_worker(node, tasks, "chores,deliver", "-c", "2")
+    return Program("chores", command, SENDING_SECONDS, QUIET_AS_ROOT)
 
 
 def _beat(data_dir: Path) -> Program:

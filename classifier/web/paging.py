@@ -2,22 +2,25 @@
 
 import uuid
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from django.db.models import QuerySet
 
-from classifier.models import Prediction
+from classifier.models import Delivery, Prediction
+
+Row = TypeVar("Row", Prediction, Delivery)
 
 
 @dataclass(frozen=True)
-class Page:
+class Page(Generic[Row]):
     """Rows, newest first, and the keys to go on from; None where there is nothing further."""
 
-    rows: list[Prediction]
+    rows: list[Row]
     older_than: uuid.UUID | None
     newer_than: uuid.UUID | None
 
 
-def before(rows: QuerySet[Prediction], key: uuid.UUID | None, size: int) -> Page:
+def before(rows: QuerySet[Row], key: uuid.UUID | None, size: int) -> Page[Row]:
     """The `size` rows right before `key` in time; the newest where there is no key."""
     found = list((rows.filter(id__lt=key) if key else rows).order_by("-id")[: size + 1])
     page = found[:size]
@@ -28,7 +31,7 @@ def before(rows: QuerySet[Prediction], key: uuid.UUID | None, size: int) -> Page
     )
 
 
-def after(rows: QuerySet[Prediction], key: uuid.UUID, size: int) -> Page:
+def after(rows: QuerySet[Row], key: uuid.UUID, size: int) -> Page[Row]:
     """The `size` rows right after `key` in time; the newest where fewer are left."""
     found = list(rows.filter(id__gt=key).order_by("id")[: size + 1])
     if len(found) <= size:
