@@ -32,6 +32,14 @@ def check_limits(**_: Any) -> Iterator[CheckMessage]:
             yield checks.Error(
                 f"{variable} is {value}.", hint="Give a number above 0.", id="sightline.E001"
             )
+    for name in ("API_RATE_PER_USER", "API_RATE_PER_TOKEN"):
+        value = getattr(settings, name)
+        if value < 0:
+            yield checks.Error(
+                f"SIGHTLINE_{name} is {value}.",
+                hint="Give a number of requests in a minute, or 0 for as many as come.",
+                id="sightline.E003",
+            )
     if settings.WORKER_THREADS < 0:
         yield checks.Error(
             f"SIGHTLINE_WORKER_THREADS is {settings.WORKER_THREADS}.",

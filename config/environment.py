@@ -1,7 +1,9 @@
 """Settings that live in the data folder, so that all processes of an installation agree."""
 
 import os
+import re
 import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 NEEDED: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+HOST_NAME = re.compile(r"(?=.*[a-z])[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 class Environment(environ.FileAwareEnv):  # type: ignore[misc]
@@ -45,6 +48,11 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]
             )
         return level
 
+    def networks_and_names(self, var: str) -> tuple[IPv4Network | IPv6Network | str, ...]:
+        """Networks such as 10.0.0.0/8 and host names, separated by commas; none by default."""
+        entries: list[str] = self.list(var, default=[])
+        return tuple(_network_or_name(var, entry.strip().lower()) for entry in entries if entry)
+
     def db(self, var: str, default: str) -> dict[str, Any]:
         """The database of a URL such as postgres://user:password@host:5432/name."""
         scheme = urlsplit(self.str(var, default=default)).scheme
@@ -55,6 +63,17 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]
             )
         database: dict[str, Any] = super().db(var, default=default)
         return database
+
+
+def _network_or_name(var: str, entry: str) -> IPv4Network | IPv6Network | str:
+    try:
+        return ip_network(entry)
+    except ValueError as error:
+        if not HOST_NAME.fullmatch(entry):
+            raise ImproperlyConfigured(
+                f"{var} has {entry!r}; networks such as 10.0.0.0/8 and host names are needed"
+            ) from error
+    return entry
 
 
 def make_data_folder(path: Path) -> Path:

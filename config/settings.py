@@ -7,6 +7,7 @@ pictures on disk, all under one data folder.
 from datetime import timedelta
 from pathlib import Path
 
+import drf_spectacular_sidecar
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +17,8 @@ from config.environment import (
     read_if_present,
     read_or_create_secret,
 )
+from config.rest import REST_FRAMEWORK as REST_FRAMEWORK
+from config.rest import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -72,7 +75,7 @@ SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = env.int("SIGHTLINE_HSTS_SECONDS", default=3600 if HTTPS else 0)
 # HSTS for every subdomain, and for good, is for whoever owns the domain to decide.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-SECURE_REDIRECT_EXEMPT = [r"^health/"]  # the container's own check speaks plain HTTP
+SECURE_REDIRECT_EXEMPT = [r"^(v2/)?health/"]  # the container's own check speaks plain HTTP
 if env.bool("SIGHTLINE_BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 AUTH_USER_MODEL = "classifier.User"
@@ -129,6 +132,13 @@ FILE_UPLOAD_HANDLERS = [
     "classifier.web.uploads.BoundedUploadHandler",
 ]
 
+# --- The API -------------------------------------------------------------------------------------
+# A body that is not a form: one image in base64, which is a third longer, and what is said of it.
+API_MAX_BODY_BYTES = UPLOAD_MAX_BYTES * 4 // 3 + 1024 * 1024
+# Requests a minute; 0: as many as come. They stop programs that run away, not busy ones.
+API_RATE_PER_USER = env.int("SIGHTLINE_API_RATE_PER_USER", default=60_000)
+API_RATE_PER_TOKEN = env.int("SIGHTLINE_API_RATE_PER_TOKEN", default=60_000)
+
 # --- The queue ---------------------------------------------------------------------------------
 MAX_ATTEMPTS = 3  # a row that was claimed this often without a result has failed
 LEASE_SECONDS = env.int("SIGHTLINE_LEASE_SECONDS", default=20)
@@ -144,13 +154,21 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "chores"
-CELERY_TASK_ROUTES = {"classify_waiting": {"queue": "classify"}}
+CELERY_TASK_ROUTES = {
+    "classify_waiting": {"queue": "classify"},
+    "deliver_due": {"queue": "deliver"},
+}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = WORKER_THREADS or None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30.0
 CELERY_BEAT_SCHEDULE = {"sweep": {"task": "sweep", "schedule": SWEEP_SECONDS}}
+
+# --- Webhooks ----------------------------------------------------------------------------------
+WEBHOOK_PUBLIC = env.bool("SIGHTLINE_WEBHOOK_PUBLIC", default=True)
+# Where they may go though it is not public, and by plain HTTP too.
+WEBHOOK_ALLOWED = env.networks_and_names("SIGHTLINE_WEBHOOK_ALLOWED")
 
 # --- Models --------------------------------------------------------------------------------------
 BUNDLED_MODEL = "everyday"
@@ -162,6 +180,10 @@ BIND = env("SIGHTLINE_BIND", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
 WEB_WORKERS = env.int("SIGHTLINE_WEB_WORKERS", default=2)  # deploy/gunicorn.conf.py reads them
 WEB_THREADS = env.int("SIGHTLINE_WEB_THREADS", default=4)
+# How many threads of a web process may wait for answers; the others go on serving.
+WAITING_SEATS = env.int("SIGHTLINE_WAITING_SEATS", default=max(1, WEB_THREADS // 2))
+# How long a caller of /v2, /predict and the like waits at most; clients give up after a minute.
+ANSWER_SECONDS = env.int("SIGHTLINE_ANSWER_SECONDS", default=50)
 ADMIN_PASSWORD = env("SIGHTLINE_ADMIN_PASSWORD", default="")
 FETCH_RESNET50 = env.bool("SIGHTLINE_FETCH_RESNET50", default=None)  # None: once, at first start
 
@@ -178,6 +200,9 @@ INSTALLED_APPS = [
     "django_htmx",
     "axes",
     "csp",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -185,7 +210,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "config.middleware.SlashedMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     # Reads the body for its token: only after strangers were sent to log in.
@@ -194,7 +219,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "config.middleware.ProgramsMiddleware",
 ]
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -219,7 +246,11 @@ TIME_ZONE = env.time_zone("SIGHTLINE_TIME_ZONE", default="UTC")
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env("SIGHTLINE_STATIC_DIR", default=str(DATA_DIR / "static")))
-STATICFILES_DIRS = [BASE_DIR / "static"]
+SIDECAR = Path(drf_spectacular_sidecar.__file__).parent / "static" / "drf_spectacular_sidecar"
+STATICFILES_DIRS = [BASE_DIR / "static", ("swagger-ui", SIDECAR / "swagger-ui-dist")]
+# Compressing costs the first start most: neither names that no page asks for, nor debuggers' maps.
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["png", "ico", "gif", "woff", "woff2", "map"]
 LOG_LEVEL = env.log_level("SIGHTLINE_LOG_LEVEL", default="INFO")
 LOGGING = {
     "version": 1,

@@ -1,10 +1,15 @@
-"""The URLs of every interface."""
+"""The URLs of every interface, and what answers where none of them does."""
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("classifier.web.urls")),
+    path("", include("classifier.api.urls")),
+    path("", include("classifier.oip.urls")),
     path("admin/", admin.site.urls),
 ]
-handler400 = "classifier.web.views.errors.bad_request"
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.permission_denied"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.server_error"

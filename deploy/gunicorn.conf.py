@@ -6,12 +6,14 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+PROBES = ("/health/", "/v2/health/")
+
 
 class AccessLog(Logger):  # type: ignore[misc]
     """Who asked for what, but not whoever asks every few seconds whether we are well."""
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
-        if not environ.get("PATH_INFO", "").startswith("/health/"):
+        if not environ.get("PATH_INFO", "").startswith(PROBES):
             super().access(resp, req, environ, request_time)
 
 
@@ -21,6 +23,7 @@ threads = int(os.environ.get("SIGHTLINE_WEB_THREADS", "4"))
 worker_class = "gthread"
 preload_app = True  # the application is imported once, before the workers are forked
 keepalive = 5
+limit_request_line = 8190  # plain bytes come with their options in the address
 timeout = 60
 graceful_timeout = 30
 control_socket_disable = True

@@ -56,6 +56,15 @@ def test_a_negative_number_of_threads_is_an_error() -> None:
         assert ids(check_limits()) == ["sightline.E002"]
 
 
+@pytest.mark.parametrize("name", ["API_RATE_PER_USER", "API_RATE_PER_TOKEN"])
+def test_a_negative_rate_is_an_error_and_none_at_all_is_not(name: str) -> None:
+    with override_settings(**{name: -1}):
+        [error] = check_limits()
+    assert (error.id, error.msg) == ("sightline.E003", f"SIGHTLINE_{name} is -1.")
+    with override_settings(**{name: 0}):
+        assert not list(check_limits())
+
+
 def test_a_production_installation_passes(tmp_path: Path) -> None:
     assert in_production(tmp_path) == []
 
