@@ -6,7 +6,7 @@ BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 # With it, every start would compile every module anew: three times as slow.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run test browser-test check messages secrets lock installed-run installed-test installed-check
+.PHONY: help run test browser-test fuzz check messages secrets lock installed-run installed-test installed-check
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -15,10 +15,13 @@ run: installed-run ## start everything on this machine, Ctrl-C stops it
 	@exec $(BIN)/python manage.py run
 
 test: installed-test ## run the tests; on PostgreSQL and Redis where DATABASE_URL and REDIS_URL say so
-	$(BIN)/python -m pytest -n 2 -m "not browser"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not browser"
 
 browser-test: installed-test ## run the tests that need chromium and chromedriver
 	$(BIN)/python -m pytest -m browser
+
+fuzz: installed-test ## thousands of generated calls against the API of a whole installation
+	$(BIN)/python -m scripts.fuzz_api
 
 check: installed-check ## style, types, templates, layers, migrations, deployment, known holes
 	$(BIN)/ruff check .
