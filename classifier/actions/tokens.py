@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from classifier.models import Scope, Token, User
 from classifier.models.ids import uuid7
+from classifier.models.token import TokenState
 
 MARK = "slt_"  # what a scanner for leaked secrets can look for
 PREFIX_LENGTH = len(MARK) + 6
@@ -91,10 +92,14 @@ def revoke(token: Token) -> bool:
 
 def find_usable(secret: str) -> Token | None:
     """The token that this is, with its owner, if it opens the door; notes roughly when it did."""
-    usable = Token.objects.usable().select_related("owner")
-    token = usable.filter(digest=_digest(secret)).first()
+    try:  # by the digest alone: every request asks this
+        token = Token.objects.select_related("owner").get(digest=_digest(secret))
+    except Token.DoesNotExist:
+        return None
+    if token.state != TokenState.USABLE:
+        return None
     now = timezone.now()
-    if token and (token.last_used_at is None or token.last_used_at < now - COARSE):
+    if token.last_used_at is None or token.last_used_at < now - COARSE:
         Token.objects.filter(id=token.id).update(last_used_at=now)
     return token
 

@@ -26,14 +26,10 @@ class TokenQuerySet(models.QuerySet["Token"]):
         unexpired = models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=timezone.now())
         return self.filter(unexpired, revoked_at__isnull=True)
 
-    def usable(self) -> "TokenQuerySet":
-        """Neither revoked nor expired, of a person who may sign in."""
-        return self.alive().filter(owner__is_active=True)
-
     def in_state(self, state: TokenState) -> "TokenQuerySet":
         match state:
             case TokenState.USABLE:
-                return self.usable()
+                return self.alive().filter(owner__is_active=True)
             case TokenState.LOCKED:
                 return self.alive().filter(owner__is_active=False)
             case TokenState.EXPIRED:
