@@ -20,7 +20,7 @@ class AccessLog(Logger):  # type: ignore[misc]
 bind = f"{os.environ.get('SIGHTLINE_BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("SIGHTLINE_WEB_WORKERS", "2"))
 threads = int(os.environ.get("SIGHTLINE_WEB_THREADS", "4"))
-worker_class = "gthread"
+worker_class = "config.web_worker.PagesFirst"
 preload_app = True  # the application is imported once, before the workers are forked
 keepalive = 5
 limit_request_line = 8190  # plain bytes come with their options in the address

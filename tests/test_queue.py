@@ -4,6 +4,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from classifier.actions.cancel import cancel_one
@@ -331,3 +332,10 @@ def test_a_batch_of_64_costs_a_handful_of_statements(django_assert_max_num_queri
         claimed = claim(64)
     with django_assert_max_num_queries(4):
         assert settle_all(claimed) == 64
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL scans a table so small")
+def test_the_waiting_are_read_by_their_index_in_their_turn_and_never_sorted():
+    plan = Prediction.objects.in_turn().explain()
+    assert "prediction_waiting" in plan
+    assert "TEMP B-TREE" not in plan

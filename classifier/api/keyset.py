@@ -1,4 +1,4 @@
-"""Pages by the key of their last row: right while rows come and go, the last as cheap as the first.
+"""Pages by the key of their last row: right while rows come and go.
 
 The framework's own cursor believes what it is sent, and loses its place among equal scores.
 """
