@@ -16,7 +16,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -25,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.end_to_end import PASSWORD, ROOT, running_installation
+from benchmarks.end_to_end import ROOT, throw_away_installation
 from benchmarks.web_uploads import BOUNDARY, body, photo
 
 BARE_PORT_AFTER = 1  # the bare view listens on the next port
@@ -41,19 +40,9 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--port", type=int, default=8770)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="sightline-bench-") as folder:
-        os.environ.update(
-            DJANGO_SETTINGS_MODULE="config.settings",
-            SIGHTLINE_DATA_DIR=folder,
-            SIGHTLINE_ADMIN_PASSWORD=PASSWORD,
-            SIGHTLINE_FETCH_RESNET50="0",
-            PORT=str(options.port),
-        )
-        with running_installation(folder):
-            token = new_token()
-            {"uploads": measure_uploads, "wait": measure_wait, "waiters": measure_waiters}[
-                options.what
-            ](options, token)
+    measure = {"uploads": measure_uploads, "wait": measure_wait, "waiters": measure_waiters}
+    with throw_away_installation(options.port):
+        measure[options.what](options, new_token())
 
 
 def new_token() -> str:

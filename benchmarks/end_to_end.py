@@ -27,21 +27,13 @@ FILES_A_FORM = 10
 
 def main() -> None:
     arguments = parse_arguments()
-    with tempfile.TemporaryDirectory(prefix="sightline-bench-") as folder:
-        os.environ.update(
-            DJANGO_SETTINGS_MODULE="config.settings",
-            SIGHTLINE_DATA_DIR=folder,
-            SIGHTLINE_ADMIN_PASSWORD=PASSWORD,
-            SIGHTLINE_FETCH_RESNET50="0",
-            PORT=str(arguments.port),
-        )
-        with running_installation(folder):
-            import django
+    with throw_away_installation(arguments.port):
+        import django
 
-            django.setup()
-            if arguments.weights:
-                install(arguments)
-            measure(arguments)
+        django.setup()
+        if arguments.weights:
+            install(arguments)
+        measure(arguments)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -52,6 +44,21 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--port", type=int, default=8765)
     return parser.parse_args()
+
+
+@contextmanager
+def throw_away_installation(port: int) -> Iterator[None]:
+    """A running installation, which this process's environment then names."""
+    with tempfile.TemporaryDirectory(prefix="sightline-bench-") as folder:
+        os.environ.update(
+            DJANGO_SETTINGS_MODULE="config.settings",
+            SIGHTLINE_DATA_DIR=folder,
+            SIGHTLINE_ADMIN_PASSWORD=PASSWORD,
+            SIGHTLINE_FETCH_RESNET50="0",
+            PORT=str(port),
+        )
+        with running_installation(folder):
+            yield
 
 
 @contextmanager

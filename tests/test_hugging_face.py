@@ -8,8 +8,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from classifier import waiting
-from classifier.actions.tokens import issue
 from classifier.models import Prediction, Scope, Source, Status
+from tests.api import caller
 from tests.factories import ModelVersionFactory, image_bytes
 from tests.fake_worker import answering
 from tests.test_oip import NoSeats
@@ -21,11 +21,6 @@ ANSWER = [
     {"label": "ship", "score": 0.2},
     {"label": "cat", "score": 0.1},
 ]
-
-
-def caller(user, *scopes):
-    _, secret = issue(user, "test", scopes)
-    return Client(headers={"Authorization": f"Bearer {secret}"}, enforce_csrf_checks=True)
 
 
 @pytest.fixture

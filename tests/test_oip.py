@@ -12,17 +12,12 @@ from django.test import Client
 from PIL import Image as Pillow
 
 from classifier import waiting
-from classifier.actions.tokens import issue
 from classifier.models import Image, Prediction, Scope, Source, Status
+from tests.api import caller
 from tests.factories import ModelVersionFactory, UserFactory, image_bytes
 from tests.fake_worker import SCORES, answering
 
 INFER = "/v2/models/everyday/infer"
-
-
-def caller(user, *scopes):
-    _, secret = issue(user, "test", scopes)
-    return Client(headers={"Authorization": f"Bearer {secret}"})
 
 
 @pytest.fixture

@@ -11,14 +11,10 @@ from PIL import Image as Pillow
 from classifier import waiting
 from classifier.actions.tokens import issue
 from classifier.models import Image, Prediction, Scope, Source, Status
+from tests.api import caller
 from tests.factories import SPEC, ModelVersionFactory, image_bytes
 from tests.fake_worker import answering
 from tests.test_oip import NoSeats
-
-
-def caller(user, *scopes):
-    _, secret = issue(user, "test", scopes)
-    return Client(headers={"Authorization": f"Bearer {secret}"}, enforce_csrf_checks=True)
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ from django.core.files.uploadedfile import UploadedFile
 
 from classifier.actions.answer import NamedImage, OutOfTime, Unanswered, answer
 from classifier.actions.submit import Order
+from classifier.api.inputs import NAMELESS
 from classifier.api.problems import Fault, Problem
+from classifier.api.slips import fault
 from classifier.images import check_size, verify
 from classifier.models import Prediction
 from classifier.waiting import NoSeat
 
 BUSY_SECONDS = "1"
-NAMELESS = "image"
 
 
 def classify_now(order: Order, content: bytes, name: str) -> Prediction:
@@ -32,8 +33,8 @@ def classify_now(order: Order, content: bytes, name: str) -> Prediction:
     except OutOfTime as error:
         raise Problem("out_of_time") from error
     except Unanswered as error:
-        fault = Fault(code=error.code, detail=str(error))
-        raise Problem("prediction_failed", str(error), [fault]) from error
+        reason = Fault(code=error.code, detail=str(error))
+        raise Problem("prediction_failed", str(error), [reason]) from error
     return prediction
 
 
@@ -54,4 +55,4 @@ def read_file(files: "Sequence[UploadedFile[Any]]") -> tuple[bytes, str]:
 def wrong(pointer: str, detail: str, code: str = "invalid") -> Problem:
     """The refusal of a body for what is at one place in it."""
     slug = "too_large" if code == "too_large" else "invalid_request"
-    return Problem(slug, detail, [Fault(pointer=pointer, code=code, detail=detail)])
+    return Problem(slug, detail, [fault(pointer, code, detail)])

@@ -7,7 +7,8 @@ from django.http import QueryDict
 from rest_framework.request import Request
 
 from classifier.api.bodies import BINARY, IMAGE
-from classifier.api.now import NAMELESS, read_file, wrong
+from classifier.api.inputs import NAMELESS
+from classifier.api.now import read_file, wrong
 from classifier.encoded import decode_image
 from classifier.images import InvalidImage
 from classifier.pixels import encode_pixels, encode_square

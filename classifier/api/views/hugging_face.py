@@ -18,7 +18,8 @@ from rest_framework.response import Response
 
 from classifier.actions.submit import Order
 from classifier.api.bodies import BINARY, IMAGE
-from classifier.api.now import NAMELESS, classify_now, read_file, wrong
+from classifier.api.inputs import NAMELESS
+from classifier.api.now import classify_now, read_file, wrong
 from classifier.api.parsers import ImageParser, JSONParser
 from classifier.api.problems import Problem
 from classifier.api.requests import SignedInRequest
