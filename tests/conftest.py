@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 from django.conf import settings
+from django.core.files.storage import FileSystemStorage
 from django.test import Client
 from django.utils import translation
 
@@ -141,6 +142,16 @@ def serving(db: None) -> ModelVersion:
 def answered(serving: ModelVersion) -> Prediction:
     """A prediction of `serving` that has its answer."""
     return PredictionFactory(succeeded=True, model_version=serving)
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The storage takes nothing any more."""
+
+    def save(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FileSystemStorage, "_save", save)
 
 
 @pytest.fixture

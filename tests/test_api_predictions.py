@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import jsonschema
 import pytest
-from django.core.files.storage import FileSystemStorage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -135,11 +134,9 @@ def test_an_upload_costs_few_queries(api, serving, django_assert_max_num_queries
         assert api.post(URL, {"image": picture(colour="red")}).status_code == 202
 
 
-def test_a_disk_that_is_full_is_a_problem_of_ours_and_leaves_nothing(api, serving, monkeypatch):
-    def full(*_arguments):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(FileSystemStorage, "_save", full)
+def test_a_disk_that_is_full_is_a_problem_of_ours_and_leaves_nothing(
+    api, serving, full_disk, monkeypatch
+):
     response = api.post(URL, {"image": picture()}, headers={"Idempotency-Key": "k"})
     assert (response.status_code, response.json()["code"]) == (507, "storage")
     assert "space" not in response.content.decode()

@@ -208,3 +208,9 @@ class TestSpecialCases:
             all_of_them = send(program, {"inputs": as_base64(), "parameters": {"top_k": 7}}).json()
         assert [item["label"] for item in few] == ["c", "b", "d", "e", "a"]
         assert len(all_of_them) == 7
+
+
+@pytest.mark.django_db
+def test_a_disk_that_is_full_is_said(program, serving, full_disk):
+    problem(send(program, {"inputs": as_base64()}), 507, "storage")
+    assert not Prediction.objects.exists()

@@ -507,3 +507,9 @@ class NoSeats:
 
     def acquire(self, blocking: bool) -> bool:
         return False
+
+
+@pytest.mark.django_db
+def test_a_disk_that_is_full_is_said(program, serving, full_disk):
+    assert "could not store" in error(infer(program, images(base64_image())), 507)
+    assert not Prediction.objects.exists()

@@ -256,3 +256,9 @@ class TestNoAnswer:
             refusal = problem(program.post("/predict", {"file": photo()}), 422, "prediction_failed")
         assert refusal["detail"] == "A picture of nothing."
         assert refusal["errors"][0]["code"] == "undecodable"
+
+
+@pytest.mark.django_db
+def test_a_disk_that_is_full_is_said(program, serving, full_disk):
+    problem(program.post("/predict", {"file": photo()}), 507, "storage")
+    assert not Prediction.objects.exists()

@@ -1,5 +1,6 @@
 """What the calls share that answer at once: /predict and Hugging Face's."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from classifier.images import check_size, verify
 from classifier.models import Prediction
 from classifier.waiting import NoSeat
 
+logger = logging.getLogger(__name__)
+
 BUSY_SECONDS = "1"
 
 
@@ -23,7 +26,8 @@ def classify_now(order: Order, content: bytes, name: str) -> Prediction:
 
     Raises:
         InvalidImage: if it is none.
-        Problem: if there is no seat to wait in, no answer in time, or no answer at all.
+        Problem: if there is no seat to wait in, no answer in time, or no answer at all; or if the
+            storage takes nothing.
     """
     image = NamedImage(name, verify(content))
     try:
@@ -35,6 +39,9 @@ def classify_now(order: Order, content: bytes, name: str) -> Prediction:
     except Unanswered as error:
         reason = Fault(code=error.code, detail=str(error))
         raise Problem("prediction_failed", str(error), [reason]) from error
+    except OSError:
+        logger.exception("an image could not be stored")
+        raise Problem("storage") from None
     return prediction
 
 

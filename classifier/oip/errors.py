@@ -1,5 +1,7 @@
 """Refusals in the protocol's own form: a status, and why in `{"error": "…"}`."""
 
+import logging
+import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
@@ -8,6 +10,8 @@ from rest_framework.exceptions import APIException
 
 from classifier.actions.answer import OutOfTime, Unanswered
 from classifier.waiting import NoSeat
+
+logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = "1"
 
@@ -40,6 +44,9 @@ def handle(error: Exception, context: dict[str, Any]) -> JsonResponse | None:
             return _refuse("Your account may not do this.", 403)
         case SuspiciousOperation() | UnreadablePostError():
             return _refuse(f"The request cannot be read: {error}", 400)
+        case OSError():
+            logger.error("an image could not be stored", exc_info=error)
+            return _refuse("The server could not store the image. Try again later.", 507)
     return None
 
 
@@ -49,7 +56,7 @@ def _headers(error: APIException) -> dict[str, str]:
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if (seconds := getattr(error, "wait", None)) is not None:
-        headers["Retry-After"] = str(max(1, round(seconds)))
+        headers["Retry-After"] = str(max(1, math.ceil(seconds)))
     return headers
 
 

@@ -90,7 +90,7 @@ class ImageClassification:
             "image/*": BINARY,
             "application/octet-stream": BINARY,
         },
-        responses={200: ANSWER, **refusals(503, 504)},
+        responses={200: ANSWER, **refusals(503, 504, 507)},
     )
     def post(self, request: SignedInRequest, name: str, version: int | str = "") -> Response:
         """Classify an image at once, as Hugging Face's clients ask for it.

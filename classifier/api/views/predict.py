@@ -54,7 +54,7 @@ class Predict(APIView):
             OpenApiParameter("model", description="Another model than the one that serves.")
         ],
         request={"multipart/form-data": FORM, "application/json": JSON, "image/*": BINARY},
-        responses={200: ANSWER, **refusals(503, 504)},
+        responses={200: ANSWER, **refusals(503, 504, 507)},
     )
     def post(self, request: SignedInRequest) -> Response:
         """Classify an image at once, as the tutorials' clients ask for it.
