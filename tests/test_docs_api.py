@@ -56,6 +56,8 @@ def ids_in(text: str) -> dict[str, str]:
         answer, _ = json.JSONDecoder().raw_decode(text)
     except ValueError:
         return {}
+    if not isinstance(answer, dict):
+        return {}
     names = {"input": "ID", "items": "BATCH"}
     return {name: answer["id"] for field, name in names.items() if field in answer}
 
