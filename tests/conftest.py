@@ -1,5 +1,6 @@
 """What every test stands on: a broker that answers, people, and an empty store of pictures."""
 
+import math
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from django.utils import translation
 
 from classifier.broker import forget
 from classifier.models import ModelVersion, Prediction, Scope, User
+from classifier.queries import queue
 from tests.factories import ModelVersionFactory, PredictionFactory, UserFactory
 from tests.installation import Running, running
 
@@ -76,6 +78,13 @@ def _english() -> Iterator[None]:
     """A request that asks for Chinese leaves it active in its thread."""
     with translation.override("en"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _steady_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pace of one test is none for the next, and no clock decides when it is looked up."""
+    monkeypatch.setattr(queue, "PACE_KEPT_SECONDS", math.inf)
+    queue._pace.cache_clear()
 
 
 @pytest.fixture(autouse=True)

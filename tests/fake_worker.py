@@ -24,9 +24,7 @@ def answering(scores: Sequence[float] = SCORES, failing: str = "") -> Iterator[N
 
     def work() -> None:
         while not done.wait(0.005):
-            if claimed := claim(8):
-                outcomes = [_outcome(row, scores, failing) for row in claimed.predictions]
-                settle(claimed.lease, outcomes, 0.001, len(outcomes))
+            answer_waiting(scores, failing)
         connection.close()
 
     thread = threading.Thread(target=work)
@@ -38,11 +36,23 @@ def answering(scores: Sequence[float] = SCORES, failing: str = "") -> Iterator[N
         thread.join()
 
 
-def _outcome(row: Prediction, scores: Sequence[float], failing: str) -> Outcome:
+def answer_waiting(
+    scores: Sequence[float] = SCORES,
+    failing: str = "",
+    variant: str = "",
+    most: int | None = None,
+) -> None:
+    """Answer all that waits; an answer has `most` labels."""
+    while claimed := claim(8):
+        outcomes = [_outcome(row, scores, failing, most) for row in claimed.predictions]
+        settle(claimed.lease, outcomes, 0.001, len(outcomes), variant)
+
+
+def _outcome(row: Prediction, scores: Sequence[float], failing: str, most: int | None) -> Outcome:
     if failing:
         return Outcome(row.id, error_code="undecodable", error_detail=failing)
     pairs = zip(row.model_version.labels, scores, strict=True)
     output = [{"label": label, "score": score} for label, score in pairs]
     output.sort(key=lambda item: -float(item["score"]))
     kept = struct.pack(f"<{len(scores)}f", *scores) if row.keeps_probabilities else None
-    return Outcome(row.id, output, probabilities=kept)
+    return Outcome(row.id, output[:most], probabilities=kept)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from django.conf import settings
 
@@ -28,3 +29,10 @@ def write_bundle(folder: Path, name: str = "toy") -> Bundle:
     bundle = Bundle(name, COMPACT_CNN, folder / WEIGHTS, SMALL, metrics={"top1": 0.5})
     bundle.write_facts()
     return bundle
+
+
+def normalised(pixels: np.ndarray, spec: ModelSpec) -> torch.Tensor:
+    """Pixels (n, h, w, 3) as torchvision's transforms would have them (n, 3, h, w)."""
+    scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (spec.mean, spec.std))
+    return (scaled - mean) / std

@@ -20,11 +20,6 @@ from tests.factories import PredictionFactory, UserFactory, image_bytes
 URL = "/api/v1/batches/"
 
 
-@pytest.fixture(autouse=True)
-def _new_pace():
-    queue._pace.cache_clear()
-
-
 @pytest.fixture
 def api(user: User) -> Client:
     return caller(user)

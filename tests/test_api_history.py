@@ -18,11 +18,6 @@ from tests.factories import ImageFactory, ModelVersionFactory, PredictionFactory
 URL = "/api/v1/predictions/"
 
 
-@pytest.fixture(autouse=True)
-def _new_pace():
-    queue._pace.cache_clear()
-
-
 @pytest.fixture
 def api(user: User) -> Client:
     return caller(user)

@@ -19,12 +19,6 @@ from tests.factories import ModelVersionFactory, PredictionFactory, image_bytes
 URL = "/api/v1/predictions/"
 
 
-@pytest.fixture(autouse=True)
-def _new_pace():
-    """What one test has answered is no measure for the next."""
-    queue._pace.cache_clear()
-
-
 @pytest.fixture
 def api(user: User) -> Client:
     return caller(user)

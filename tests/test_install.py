@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, default_storage
 from django.db import connection
 
-from classifier.actions.install import NewModel, install, weights_on_disk
+from classifier.actions.install import NewModel, file_on_disk, install
 from classifier.models import ModelVersion
 from tests.factories import SPEC
 
@@ -76,7 +76,7 @@ def test_a_file_that_a_killed_copy_left_is_replaced(new):
     version.delete()
     with open(path, "wb") as file:  # noqa: PTH123
         file.write(b"weig")
-    with weights_on_disk(install(new)) as weights:
+    with file_on_disk(install(new).weights) as weights:
         assert weights.read_bytes() == b"weights of a network"
 
 
@@ -110,6 +110,6 @@ class Elsewhere(Storage):
 def test_weights_of_a_storage_without_paths_are_fetched_for_the_while(new):
     version = install(new)
     version.weights.storage = Elsewhere()
-    with weights_on_disk(version) as path:
+    with file_on_disk(version.weights) as path:
         assert path.read_bytes() == b"from afar"
     assert not path.exists()

@@ -4,20 +4,22 @@ import hashlib
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 from django.core.files.base import ContentFile
 from django.utils import timezone
 from safetensors.torch import save
 
+from classifier.actions.recall import KEPT_LABELS
 from classifier.actions.sweep import sweep
 from classifier.ml.architectures import build_network
-from classifier.ml.engines import max_batch
 from classifier.models import Prediction, Priority, Status
 from classifier.models.prediction import SHOWN_LABELS
 from classifier.worker import classify, leases, runtime
 from classifier.worker.classify import classify_waiting
 from tests.factories import SPEC, ImageFactory, ModelVersionFactory, PredictionFactory
+
+CLAIM = 5  # images at once
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +40,12 @@ def let_time_pass_and_sweep():
     sweep()
 
 
+@pytest.fixture(autouse=True)
+def _small_claims(monkeypatch):
+    monkeypatch.setattr(classify, "UNKNOWN_CLAIM", CLAIM)
+    monkeypatch.setattr(classify, "claim_sizes", dict)
+
+
 @pytest.fixture
 def version():
     runtime._loaded.clear()
@@ -45,7 +53,7 @@ def version():
 
 
 def test_whatever_waits_is_classified_by_the_real_network(version):
-    PredictionFactory.create_batch(max_batch() + 3, model_version=version)
+    PredictionFactory.create_batch(CLAIM + 3, model_version=version)
     classify_waiting()
     for row in Prediction.objects.all():
         assert row.status == Status.SUCCEEDED
@@ -54,27 +62,69 @@ def test_whatever_waits_is_classified_by_the_real_network(version):
         assert row.top_label == row.output[0]["label"]
         assert row.inference_seconds > 0
     sizes = set(Prediction.objects.values_list("batch_size", flat=True))
-    assert sizes == {max_batch(), 3}
+    assert sizes == {CLAIM, 3}
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_claim_larger_than_a_call_goes_through_the_network_in_parts(device, version):
+    rows = PredictionFactory.create_batch(CLAIM, model_version=version)
+    model = runtime.loaded(version)
+    alone = {row.id: outputs_alone(row, model) for row in rows}
+    pairwise = EngineOf(model.engine, device)  # which decides who decodes
+    runtime._loaded[version.pk, None] = runtime.LoadedModel(model.spec, pairwise)
+    classify_waiting()
+    for row in Prediction.objects.all():
+        assert row.batch_size == CLAIM
+        assert {item["label"]: item["score"] for item in row.output} == pytest.approx(
+            alone[row.id], abs=1e-4
+        )
+
+
+class EngineOf:
+    """An engine that says that it computes on this device, two images at a time."""
+
+    max_batch = 2
+
+    def __init__(self, engine, device):
+        self.engine = engine
+        self.device = device
+
+    def predict(self, pixels):
+        assert len(pixels) <= self.max_batch
+        return self.engine.predict(pixels)
+
+
+def outputs_alone(row, model):
+    with row.image.file.open() as file:
+        pixels = classify.preprocess(file.read(), model.spec)
+    [scores] = model.engine.predict(pixels[None])
+    return dict(zip(model.spec.labels, scores.tolist(), strict=True))
+
+
+def test_what_computed_an_answer_is_kept_with_it(version):
+    PredictionFactory(model_version=version)
+    classify_waiting()
+    assert Prediction.objects.get().variant == "torch fp32" == version.computed_by
 
 
 @pytest.fixture
 def knows_many():
     """A version with more labels than a prediction keeps unasked."""
     runtime._loaded.clear()
-    labels = [f"label {i}" for i in range(classify.KEPT_LABELS + 4)]
+    labels = [f"label {i}" for i in range(KEPT_LABELS + 4)]
     return install_random_network(spec={**SPEC, "labels": labels})
 
 
 def test_the_best_labels_are_kept_and_more_where_more_were_asked_for(knows_many):
     many = len(knows_many.labels)
-    asked = [None, 1, classify.KEPT_LABELS + 2, many, many + 100]
+    asked = [None, 1, KEPT_LABELS + 2, many, many + 100]
     rows = [PredictionFactory(model_version=knows_many, top_k=top_k) for top_k in asked]
     classify_waiting()
     for row in rows:
         row.refresh_from_db()
         scores = [item["score"] for item in row.output]
         assert scores == sorted(scores, reverse=True)
-    least = classify.KEPT_LABELS
+    least = KEPT_LABELS
     assert [len(row.output) for row in rows] == [least, least, least + 2, many, many]
     assert [len(row.answer) for row in rows] == [SHOWN_LABELS, 1, least + 2, many, many]
 
@@ -94,7 +144,7 @@ def test_all_probabilities_are_kept_where_they_were_asked_for_and_nowhere_else(k
     for item in asked.output:
         assert kept[item["label"]] == pytest.approx(item["score"], abs=1e-6)
     best = sorted(kept, key=kept.__getitem__, reverse=True)
-    assert [item["label"] for item in asked.output] == best[: classify.KEPT_LABELS]
+    assert [item["label"] for item in asked.output] == best[:KEPT_LABELS]
 
 
 def test_a_batch_may_hold_those_who_ask_for_little_and_for_all(knows_many):
@@ -115,13 +165,13 @@ def test_the_urgent_are_classified_first_and_the_expired_not_at_all(version):
     past = timezone.now() - timedelta(seconds=1)
     expired = PredictionFactory(model_version=version, expires_at=past)
     low = PredictionFactory(model_version=version, priority=Priority.LOW)
-    fill = PredictionFactory.create_batch(max_batch(), model_version=version)
+    fill = PredictionFactory.create_batch(CLAIM, model_version=version)
     classify_waiting()
     for row in (expired, low, fill[-1]):
         row.refresh_from_db()
     assert (expired.status, expired.attempts) == (Status.QUEUED, 0)
     assert low.started_at > fill[-1].started_at
-    assert (low.batch_size, fill[-1].batch_size) == (1, max_batch())
+    assert (low.batch_size, fill[-1].batch_size) == (1, CLAIM)
 
 
 def test_each_prediction_is_made_by_the_version_that_it_names(version):
@@ -193,7 +243,7 @@ def test_a_batch_that_takes_longer_than_its_lease_keeps_it(version):
     PredictionFactory(model_version=version)
     model = runtime.loaded(version)
     slow = SlowEngine(model.engine)
-    runtime._loaded[version.pk] = runtime.LoadedModel(model.spec, slow)
+    runtime._loaded[version.pk, None] = runtime.LoadedModel(model.spec, slow)
     classify_waiting()
     assert slow.swept == 0
     assert Prediction.objects.get().status == Status.SUCCEEDED
@@ -203,9 +253,15 @@ def test_a_batch_that_takes_longer_than_its_lease_keeps_it(version):
 class SlowEngine:
     """An engine in whose forward pass the lease runs out, is renewed, and a sweep comes by."""
 
+    device = "cpu"
+
     def __init__(self, engine):
         self.engine = engine
         self.swept = None
+
+    @property
+    def max_batch(self):
+        return self.engine.max_batch
 
     def predict(self, images):
         past = timezone.now() - timedelta(seconds=1)
@@ -215,21 +271,21 @@ class SlowEngine:
         return self.engine.predict(images)
 
 
-def test_only_a_few_versions_stay_in_memory(version):
-    for _ in range(runtime.MOST_LOADED + 1):
-        runtime.loaded(install_random_network())
-    assert len(runtime._loaded) == runtime.MOST_LOADED
-
-
 class EngineThatChokesOn:
     """An engine that raises whenever one certain image is in the batch."""
+
+    device = "cpu"
 
     def __init__(self, engine, poison):
         self.engine = engine
         self.poison = poison
 
+    @property
+    def max_batch(self):
+        return self.engine.max_batch
+
     def predict(self, images):
-        if any(torch.equal(image, self.poison) for image in images):
+        if any(np.array_equal(image, self.poison) for image in images):
             raise MemoryError
         return self.engine.predict(images)
 
@@ -241,7 +297,7 @@ def test_a_poison_image_fails_after_three_attempts_and_its_neighbours_succeed(ve
     with poison.image.file.open() as file:
         pixels = classify.preprocess(file.read(), model.spec)
     choking = runtime.LoadedModel(model.spec, EngineThatChokesOn(model.engine, pixels))
-    runtime._loaded[version.pk] = choking
+    runtime._loaded[version.pk, None] = choking
     for _ in range(3):
         classify_waiting()
         let_time_pass_and_sweep()
@@ -274,7 +330,7 @@ def test_a_stopping_worker_leaves_the_rest_in_the_queue(version, monkeypatch):
 
 
 def test_a_full_batch_wakes_the_next_thread(broker, version):
-    PredictionFactory.create_batch(max_batch(), model_version=version)
+    PredictionFactory.create_batch(CLAIM, model_version=version)
     classify_waiting()
     assert broker.llen("classify") == 1
 

@@ -17,28 +17,31 @@ MOST_BYTES = 20_000  # of a message; what would make it longer is left out
 LEFT_OUT_FIRST = ("metadata", "output", "error")
 
 
-def announce_begun(ids: Collection[uuid.UUID]) -> None:
+def announce_begun(ids: Collection[uuid.UUID], owners: Collection[int]) -> None:
     """Owe the webhooks that were asked for a worker's start. Needs the claim's transaction."""
-    _owe_deliveries(Event.START, ids)
+    _owe_deliveries(Event.START, ids, owners)
 
 
-def announce_ended(ids: Collection[uuid.UUID]) -> None:
+def announce_ended(ids: Collection[uuid.UUID], owners: Collection[int]) -> None:
     """Owe the webhooks, and once the rows can be seen, wake those who wait for them.
 
     Needs the transaction that ended the predictions: so no end goes untold.
+
+    Args:
+        ids: the predictions'.
+        owners: whose they are.
     """
     if ids:
-        _owe_deliveries(Event.COMPLETED, ids)
+        _owe_deliveries(Event.COMPLETED, ids, owners)
         transaction.on_commit(functools.partial(waiting.tell, ids), robust=True)
 
 
-def _owe_deliveries(event: Event, ids: Collection[uuid.UUID]) -> None:
+def _owe_deliveries(event: Event, ids: Collection[uuid.UUID], owners: Collection[int]) -> None:
     """One query where nobody has an endpoint, which is the ordinary case.
 
     The endpoints are locked: one that is deleted meanwhile would take the whole batch's results
     with it.
     """
-    owners = Prediction.objects.filter(id__in=ids).values("owner")
     concerned = Endpoint.objects.enabled().filter(owner__in=owners).order_by("id")
     locked = concerned.select_for_update(no_key=True, of=("self",))
     endpoints = [one for one in locked if not one.url or event in one.events]

@@ -15,12 +15,12 @@ def cancel(predictions: PredictionQuerySet) -> int:
     """
     with transaction.atomic():
         waiting = predictions.waiting().order_by("id").select_for_update(of=("self",))
-        ids = list(waiting.values_list("id", flat=True))
-        Prediction.objects.filter(id__in=ids).update(
+        owners = dict(waiting.values_list("id", "owner_id"))
+        Prediction.objects.filter(id__in=owners).update(
             status=Status.CANCELED, completed_at=timezone.now()
         )
-        announce_ended(ids)
-    return len(ids)
+        announce_ended(owners.keys(), set(owners.values()))
+    return len(owners)
 
 
 def cancel_one(prediction: Prediction) -> bool:

@@ -1,9 +1,10 @@
 """Lease waiting predictions to a worker."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from django.conf import settings
 from django.db import models, transaction
@@ -11,6 +12,18 @@ from django.utils import timezone
 
 from classifier.actions.announce import announce_begun
 from classifier.models import ModelVersion, Prediction, Status
+
+OF_EACH = (
+    "owner_id",
+    "model_version_id",
+    "attempts",
+    "top_k",
+    "keeps_probabilities",
+    "image__file",
+)
+# Not its spec, which may hold a thousand labels.
+OF_THE_VERSION = ("model_version__name", "model_version__version", "model_version__variant_id")
+NO_EXCEPTION: Mapping[int, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -22,7 +35,7 @@ class Claim:
     predictions: tuple[Prediction, ...]
 
 
-def claim(max_batch: int) -> Claim | None:
+def claim(max_batch: int, of_version: Mapping[int, int] = NO_EXCEPTION) -> Claim | None:
     """Lease up to `max_batch` of the waiting predictions whose turn it is, of one model version.
 
     One short transaction: on PostgreSQL the rows are locked as they are found and those that
@@ -30,17 +43,22 @@ def claim(max_batch: int) -> Claim | None:
     attempt is counted here, before the work, so that a row that kills its worker is counted too. A
     row that was claimed before runs alone, so that it can take nobody with it.
 
+    Args:
+        max_batch: how many to lease at most.
+        of_version: another number for the model versions with these keys.
+
     Returns None where nothing waits.
     """
     with transaction.atomic():
         now = timezone.now()
-        first = _unclaimed(now).select_related("image", "model_version").first()
+        first = _unclaimed(now, *OF_THE_VERSION).select_related("image", "model_version").first()
         if first is None:
             return None
         rows = [first]
-        if not first.attempts and max_batch > 1:
+        room = of_version.get(first.model_version_id, max_batch) - 1
+        if not first.attempts and room > 0:
             others = _unclaimed(now).filter(model_version=first.model_version_id, attempts=0)
-            rows += others.exclude(id=first.id)[: max_batch - 1]
+            rows += others.exclude(id=first.id)[:room]
         lease = uuid.uuid4()
         Prediction.objects.filter(id__in=[row.id for row in rows]).update(
             status=Status.RUNNING,
@@ -49,7 +67,7 @@ def claim(max_batch: int) -> Claim | None:
             lease_expires_at=_expiry(now),
             started_at=now,
         )
-        announce_begun([row.id for row in rows])
+        announce_begun([row.id for row in rows], {row.owner_id for row in rows})
     return Claim(lease, first.model_version, tuple(rows))
 
 
@@ -67,10 +85,12 @@ def _expiry(now: datetime) -> datetime:
     return now + timedelta(seconds=settings.LEASE_SECONDS)
 
 
-def _unclaimed(now: datetime) -> models.QuerySet[Prediction]:
+def _unclaimed(now: datetime, *fields: str) -> models.QuerySet[Prediction]:
+    """What waits, with no more of each row than a worker needs: it is read for every image."""
     return (
         Prediction.objects.in_turn()
         .unexpired(now)
         .select_related("image")
+        .only(*OF_EACH, *fields)
         .select_for_update(skip_locked=True, of=("self",))
     )

@@ -1,11 +1,13 @@
 """Delete for good: rows, files and every rendition."""
 
+from collections.abc import Iterable
+
 from django.core.files.storage import default_storage
 from django.db import models, transaction
 
 from classifier import waiting
 from classifier.actions.render import Rendition
-from classifier.models import Batch, Image, ModelVersion, Prediction, User
+from classifier.models import Batch, Image, ModelVersion, Prediction, User, Variant
 
 
 def delete_prediction(prediction: Prediction) -> None:
@@ -52,16 +54,24 @@ def delete_user(user: User) -> None:
 
 
 def delete_model_version(version: ModelVersion) -> None:
-    """Delete a model version, and its weights unless another version uses the same file.
+    """Delete a model version and its variants, with their files unless another uses the same.
 
     Raises:
         ProtectedError: if there are predictions by it.
     """
-    weights = str(version.weights.name)
     with transaction.atomic():
+        names = {str(version.weights.name), *version.variants.values_list("file", flat=True)}
         version.delete()
-        if not ModelVersion.objects.filter(weights=weights).exists():
-            transaction.on_commit(lambda: _delete_files([weights]), robust=True)
+        delete_unused_model_files(names)
+
+
+def delete_unused_model_files(names: Iterable[str]) -> None:
+    """Delete those that no version and no variant names any more, once the transaction commits."""
+    unused = set(names) - {""}
+    for model, field in ((ModelVersion, "weights"), (Variant, "file")):
+        used = model._default_manager.filter(**{f"{field}__in": unused})
+        unused -= set(used.values_list(field, flat=True))
+    transaction.on_commit(lambda: _delete_files(unused), robust=True)
 
 
 def _locked(images: models.QuerySet[Image]) -> models.QuerySet[Image]:
@@ -76,6 +86,6 @@ def _delete_with_files(image: Image) -> None:
     transaction.on_commit(lambda: _delete_files(names), robust=True)
 
 
-def _delete_files(names: list[str]) -> None:
+def _delete_files(names: Iterable[str]) -> None:
     for name in names:
         default_storage.delete(name)

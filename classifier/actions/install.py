@@ -12,6 +12,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.db.models.fields.files import FieldFile
 
 from classifier.actions.storing import store_whole
 from classifier.models import ModelVersion
@@ -42,7 +43,7 @@ def install(new: NewModel, *, activate: bool = False) -> ModelVersion:
     Raises:
         ValidationError: if a value does not fit its field, such as a name that is no slug.
     """
-    sha256 = _sha256(new.weights)
+    sha256 = digest(new.weights)
     version = installed(new, sha256) or _create(new, sha256)
     if activate:
         ModelVersion.objects.filter(pk=version.pk).activate()
@@ -59,13 +60,13 @@ def installed(new: NewModel, sha256: str) -> ModelVersion | None:
 
 
 @contextmanager
-def weights_on_disk(version: ModelVersion) -> Iterator[Path]:
-    """The weights as a file of this machine; fetched for the while from a storage elsewhere."""
+def file_on_disk(stored: FieldFile) -> Iterator[Path]:
+    """A model's file on this machine; fetched for the while from a storage elsewhere."""
     try:
-        path = Path(version.weights.path)
+        path = Path(stored.path)
     except NotImplementedError:  # a storage without paths, as S3
-        with tempfile.NamedTemporaryFile(suffix=".safetensors") as local:
-            with version.weights.open() as remote:
+        with tempfile.NamedTemporaryFile(suffix=Path(str(stored.name)).suffix) as local:
+            with stored.open() as remote:
                 shutil.copyfileobj(remote, local)
             local.flush()
             yield Path(local.name)
@@ -73,21 +74,22 @@ def weights_on_disk(version: ModelVersion) -> Iterator[Path]:
         yield path
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _store(weights: Path, sha256: str) -> str:
-    """Store the file under its digest, unless it is there whole, and return its storage path."""
-    name = f"models/{sha256}.safetensors"
+def store_model_file(source: Path, sha256: str) -> str:
+    """Store a model's file under its digest, unless it is there whole, and return its path."""
+    name = f"models/{sha256}{source.suffix}"
     if default_storage.exists(name):
-        if default_storage.size(name) == weights.stat().st_size:
+        if default_storage.size(name) == source.stat().st_size:
             return name
         default_storage.delete(name)  # damaged, and not by us
-    with weights.open("rb") as file:
+    with source.open("rb") as file:
         store_whole(name, file)
     return name
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _create(new: NewModel, sha256: str) -> ModelVersion:
@@ -102,7 +104,7 @@ def _create(new: NewModel, sha256: str) -> ModelVersion:
         licence=new.licence,
     )
     version.clean_fields(exclude=["version", "weights"])
-    version.weights = _store(new.weights, sha256)
+    version.weights = store_model_file(new.weights, sha256)
     return _number(version)
 
 

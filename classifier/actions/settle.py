@@ -1,7 +1,8 @@
 """Write what a worker found, if the predictions are still its own."""
 
+import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
@@ -14,6 +15,16 @@ from classifier.actions.announce import announce_ended
 from classifier.models import Prediction, Status
 
 Output = list[dict[str, str | float]]
+
+ROW_COLUMNS = {  # what differs from row to row, and PostgreSQL's types
+    "id": "uuid",
+    "status": "text",
+    "output": "jsonb",
+    "top_label": "text",
+    "top_score": "double precision",
+    "error_code": "text",
+    "error_detail": "text",
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,11 @@ class Outcome:
 
 
 def settle(
-    lease: uuid.UUID, outcomes: Iterable[Outcome], inference_seconds: float, batch_size: int
+    lease: uuid.UUID,
+    outcomes: Sequence[Outcome],
+    inference_seconds: float,
+    batch_size: int,
+    variant: str = "",
 ) -> int:
     """Write all outcomes of a batch in one statement and give the lease up.
 
@@ -43,34 +58,25 @@ def settle(
         outcomes: one for each prediction that is done.
         inference_seconds: the network's time for the whole batch.
         batch_size: how many images were in that batch.
+        variant: what computed it, as "onnxruntime int8".
 
     Returns:
         How many rows were written.
     """
-    now = timezone.now()
-    rows: list[dict[str, Any]] = [
-        {
-            "id": outcome.prediction_id,
-            "status": Status.FAILED if outcome.output is None else Status.SUCCEEDED,
-            "output": outcome.output,
-            "probabilities": outcome.probabilities,
-            "top_label": str(outcome.output[0]["label"]) if outcome.output else "",
-            "top_score": outcome.output[0]["score"] if outcome.output else None,
-            "error_code": outcome.error_code,
-            "error_detail": outcome.error_detail,
-            "batch_size": batch_size,
-            "inference_seconds": inference_seconds,
-            "completed_at": now,
-            "lease": None,
-            "lease_expires_at": None,
-        }
-        for outcome in outcomes
-    ]
-    if not rows:
+    if not outcomes:
         return 0
+    shared = {
+        "batch_size": batch_size,
+        "inference_seconds": inference_seconds,
+        "variant": variant,
+        "completed_at": timezone.now(),
+        "lease": None,
+        "lease_expires_at": None,
+    }
     with transaction.atomic():
-        settled = _update_leased(lease, rows)
-        announce_ended(settled)
+        settled = _update_leased(lease, outcomes, shared)
+        _keep_probabilities(outcomes, settled)
+        announce_ended(settled.keys(), set(settled.values()))
     return len(settled)
 
 
@@ -99,38 +105,80 @@ def hand_back(lease: uuid.UUID) -> int:
     )
 
 
-def _update_leased(lease: uuid.UUID, rows: list[dict[str, Any]]) -> list[uuid.UUID]:
-    """`UPDATE … FROM (VALUES …)`, which both databases know and the ORM does not.
+def _columns(outcome: Outcome) -> dict[str, Any]:
+    """What differs from row to row, in the order of ROW_COLUMNS."""
+    best = outcome.output[0] if outcome.output else {"label": "", "score": None}
+    return {
+        "id": outcome.prediction_id.hex,
+        "status": Status.FAILED if outcome.output is None else Status.SUCCEEDED,
+        "output": outcome.output,
+        "top_label": best["label"],
+        "top_score": best["score"],
+        "error_code": outcome.error_code,
+        "error_detail": outcome.error_detail,
+    }
 
-    `bulk_update` writes a CASE for every column, and costs several times as much. Returns the ids
-    of the rows that were written.
+
+def _update_leased(
+    lease: uuid.UUID, outcomes: Sequence[Outcome], shared: dict[str, Any]
+) -> dict[uuid.UUID, int]:
+    """One `UPDATE … FROM` a list of rows, which both databases know and the ORM does not.
+
+    `bulk_update` writes a CASE for every column, and costs several times as much. Returns the rows
+    that were written, each with its owner.
     """
-    meta = Prediction._meta
-    fields = [cast("models.Field[Any, Any]", meta.get_field(name)) for name in rows[0]]
-    values = [_value(position, field) for position, field in enumerate(fields, start=1)]
-    assignments = ", ".join(
-        f'"{field.column}" = {value}' for field, value in zip(fields[1:], values[1:], strict=True)
-    )
-    row_of_placeholders = "(" + ", ".join(["%s"] * len(fields)) + ")"
+    table = Prediction._meta.db_table
+    common = [_field(name) for name in shared]
+    assignments = [
+        *(f'"{name}" = v."{name}"' for name in ROW_COLUMNS if name != "id"),
+        *(f'"{field.column}" = %s' for field in common),
+    ]
+    rows, row_parameters = _rows([_columns(outcome) for outcome in outcomes])
     sql = (  # nothing of it comes from outside: names of columns and placeholders
-        f'UPDATE "{meta.db_table}" SET {assignments} '  # noqa: S608
-        f"FROM (VALUES {', '.join([row_of_placeholders] * len(rows))}) AS v "
-        f'WHERE "{meta.db_table}"."id" = {values[0]} '
-        f'AND "{meta.db_table}"."lease" = %s AND "{meta.db_table}"."status" = %s '
-        "RETURNING id"
+        f'UPDATE "{table}" SET {", ".join(assignments)} FROM {rows} AS v '  # noqa: S608
+        f'WHERE "{table}"."id" = v."id" AND "{table}"."lease" = %s AND "{table}"."status" = %s '
+        f'RETURNING "{table}"."id", "{table}"."owner_id"'
     )
     parameters = [
-        field.get_db_prep_save(row[field.name], connection) for row in rows for field in fields
+        *(field.get_db_prep_save(shared[field.name], connection) for field in common),
+        *row_parameters,
+        _field("lease").get_db_prep_value(lease, connection),
+        Status.RUNNING,
     ]
-    held = meta.get_field("lease").get_db_prep_value(lease, connection)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*parameters, held, Status.RUNNING])
-        return [uuid.UUID(str(key)) for (key,) in cursor.fetchall()]
+        cursor.execute(sql, parameters)
+        return {uuid.UUID(str(key)): owner for key, owner in cursor.fetchall()}
 
 
-def _value(position: int, field: "models.Field[Any, Any]") -> str:
-    """A column of VALUES; PostgreSQL has to be told of what type it is."""
-    column = f"v.column{position}"
+def _rows(rows: list[dict[str, Any]]) -> tuple[str, list[Any]]:
+    """A table of ROW_COLUMNS in SQL, and its parameters.
+
+    To PostgreSQL they go as one text in JSON, since its driver takes long lists of parameters apart
+    at a cost; SQLite would read that text anew for each column.
+    """
     if connection.vendor == "postgresql":
-        return f"CAST({column} AS {field.db_type(connection)})"
-    return column
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in ROW_COLUMNS.items())
+        return f"ROWS FROM (jsonb_to_recordset(%s::jsonb) AS ({columns}))", [
+            json.dumps(rows, allow_nan=False)
+        ]
+    names = ", ".join(f'column{i} AS "{name}"' for i, name in enumerate(ROW_COLUMNS, start=1))
+    placeholders = "(" + ", ".join(["%s"] * len(ROW_COLUMNS)) + ")"
+    values = ", ".join([placeholders] * len(rows))
+    parameters = [value for row in rows for value in {**row, "output": _json(row)}.values()]
+    return f"(SELECT {names} FROM (VALUES {values}))", parameters  # noqa: S608 - placeholders
+
+
+def _json(row: dict[str, Any]) -> str | None:
+    return None if row["output"] is None else json.dumps(row["output"], allow_nan=False)
+
+
+def _keep_probabilities(outcomes: Iterable[Outcome], settled: Collection[uuid.UUID]) -> None:
+    """Seldom asked for, and no text: a statement for each."""
+    for outcome in outcomes:
+        if outcome.probabilities is not None and outcome.prediction_id in settled:
+            row = Prediction.objects.filter(id=outcome.prediction_id)
+            row.update(probabilities=outcome.probabilities)
+
+
+def _field(name: str) -> "models.Field[Any, Any]":
+    return cast("models.Field[Any, Any]", Prediction._meta.get_field(name))

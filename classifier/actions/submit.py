@@ -1,6 +1,6 @@
 """Take in images and owe each a prediction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,8 +8,11 @@ from typing import Any
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import IntegrityError, transaction
+from django.db import models, transaction
 
+from classifier.actions.announce import announce_ended
+from classifier.actions.insert import insert, insert_unless_there
+from classifier.actions.recall import recall
 from classifier.actions.webhooks import of_requests
 from classifier.bells import CLASSIFY, ring_on_commit
 from classifier.images import InvalidImage, VerifiedImage
@@ -23,6 +26,7 @@ from classifier.models import (
     User,
 )
 from classifier.models.image import random_name
+from classifier.queries.prepared import Prepared
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Order:
     top_k: int | None = None
     threshold: float | None = None
     keeps_probabilities: bool = False
+    may_be_cached: bool = True  # an earlier answer to the same image will do
     metadata: dict[str, Any] = field(default_factory=dict)
     webhook_url: str = ""
     webhook_events: tuple[str, ...] = ()
@@ -66,7 +71,8 @@ def submit_all(order: Order, uploads: Sequence[tuple[VerifiedImage, str]]) -> li
     """
     with _all_or_nothing() as stored:
         images = _stored_images(order.owner, uploads, stored)
-        return _queue(order, [_prediction(order, image) for image in images])
+        predictions = [_prediction(order, image) for image in images]
+        return _accept(order, predictions, _seen_before(order, predictions, stored))
 
 
 def submit_batch(order: Order, uploads: Sequence[Upload]) -> Batch:
@@ -88,33 +94,40 @@ def submit_batch(order: Order, uploads: Sequence[Upload]) -> Batch:
             owner=order.owner, size=len(uploads), names=names, refused=refused
         )
         images = _stored_images(order.owner, list(accepted.values()), stored)
-        _queue(
-            order,
-            [
-                _prediction(order, image, batch=batch, batch_index=i)
-                for i, image in zip(accepted, images, strict=True)
-            ],
-        )
+        predictions = [
+            _prediction(order, image, batch=batch, batch_index=i)
+            for i, image in zip(accepted, images, strict=True)
+        ]
+        _accept(order, predictions, _seen_before(order, predictions, stored))
     return batch
 
 
 def rerun(prediction: Prediction, order: Order) -> Prediction:
-    """Queue another prediction of an image that is stored already.
+    """Queue another prediction of an image that is stored already, whatever was answered before.
 
     Raises:
         Image.DoesNotExist: if it was deleted meanwhile.
     """
     with transaction.atomic():
         image = Image.objects.select_for_update().get(id=prediction.image_id)
-        return _queue(order, [_prediction(order, image)])[0]
+        return _accept(order, [_prediction(order, image)])[0]
 
 
-def _queue(order: Order, predictions: list[Prediction]) -> list[Prediction]:
-    """Needs the images' locks, in a transaction."""
+def _accept(
+    order: Order, predictions: list[Prediction], seen_before: Collection[Prediction] = ()
+) -> list[Prediction]:
+    """Queue them, or end those at once whose image, seen before, was answered before.
+
+    Needs the images' locks, in a transaction.
+    """
     if order.webhook_url:  # its secret signs what goes there
         of_requests(order.owner)
-    ring_on_commit(CLASSIFY)
-    return Prediction.objects.bulk_create(predictions)
+    recalled = recall(seen_before, order.model_version) if seen_before else []
+    if len(recalled) < len(predictions):
+        ring_on_commit(CLASSIFY)
+    insert(predictions)
+    announce_ended([row.id for row in recalled], [order.owner.id])
+    return predictions
 
 
 def _prediction(order: Order, image: Image, **batch: Any) -> Prediction:
@@ -133,6 +146,15 @@ def _prediction(order: Order, image: Image, **batch: Any) -> Prediction:
         webhook_events=list(order.webhook_events),
         **batch,
     )
+
+
+def _seen_before(
+    order: Order, predictions: Iterable[Prediction], new_files: Collection[str]
+) -> list[Prediction]:
+    """Those whose image was there already, if an earlier answer will do."""
+    if not order.may_be_cached:
+        return []
+    return [row for row in predictions if row.image.file.name not in new_files]
 
 
 @contextmanager
@@ -162,25 +184,27 @@ def _stored_images(
     return [images[upload.sha256] for upload, _ in uploads]
 
 
+_stored_before = Prepared(
+    lambda **one: Image.objects.select_for_update().filter(**one),
+    owner=models.BigAutoField(),
+    sha256=models.CharField(),
+)
+
+
 def _stored_image(
     owner: User, upload: VerifiedImage, original_name: str, stored: list[str]
 ) -> Image:
     """Find or store the image; the lock keeps a deletion from taking it away meanwhile."""
-    for _ in range(2):  # the second round finds what a twin request has just stored
-        known = Image.objects.select_for_update().filter(owner=owner, sha256=upload.sha256).first()
-        if known:
-            return known
-        try:
-            image = _store(owner, upload, original_name)
-        except IntegrityError as error:
-            twin = error
-        else:
+    while True:  # a second time, to find what a twin request has just stored
+        if known := _stored_before(owner=owner.pk, sha256=upload.sha256):
+            return known[0]
+        if image := _store(owner, upload, original_name):
             stored.append(str(image.file.name))
             return image
-    raise twin
 
 
-def _store(owner: User, upload: VerifiedImage, original_name: str) -> Image:
+def _store(owner: User, upload: VerifiedImage, original_name: str) -> Image | None:
+    """None if a twin request has stored it first."""
     image = Image(
         owner=owner,
         sha256=upload.sha256,
@@ -193,9 +217,10 @@ def _store(owner: User, upload: VerifiedImage, original_name: str) -> Image:
     name = random_name(image, original_name)
     try:
         image.file.name = default_storage.save(name, ContentFile(upload.content))
-        with transaction.atomic():
-            image.save(force_insert=True)
+        is_new = insert_unless_there(image)
     except BaseException:
         default_storage.delete(image.file.name or name)  # a full disk leaves half a file
         raise
-    return image
+    if not is_new:
+        default_storage.delete(image.file.name)
+    return image if is_new else None

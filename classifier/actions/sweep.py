@@ -49,14 +49,14 @@ def _fail(predictions: PredictionQuerySet, **reason: Any) -> int:
     """End predictions without an answer; whoever is at one of them meanwhile keeps it."""
     with transaction.atomic():
         rows = predictions.select_for_update(skip_locked=True, of=("self",))
-        ids = list(rows.values_list("id", flat=True))
-        if ids:
-            Prediction.objects.filter(id__in=ids).update(
+        owners = dict(rows.values_list("id", "owner_id"))
+        if owners:
+            Prediction.objects.filter(id__in=owners).update(
                 status=Status.FAILED,
                 lease=None,
                 lease_expires_at=None,
                 completed_at=timezone.now(),
                 **reason,
             )
-            announce_ended(ids)
-    return len(ids)
+            announce_ended(owners.keys(), set(owners.values()))
+    return len(owners)

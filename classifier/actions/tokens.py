@@ -6,17 +6,25 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from classifier.models import Scope, Token, User
 from classifier.models.ids import uuid7
 from classifier.models.token import TokenState
+from classifier.queries.prepared import Prepared
 
 MARK = "slt_"  # what a scanner for leaked secrets can look for
 PREFIX_LENGTH = len(MARK) + 6
 COARSE = timedelta(minutes=5)  # a use is written down no more often than that
 ORDINARY_SCOPES = (Scope.PREDICTIONS_READ, Scope.PREDICTIONS_WRITE, Scope.MODELS_READ)
+
+
+# By the digest alone: every request asks this.
+_by_digest = Prepared(
+    lambda digest: Token.objects.select_related("owner").filter(digest=digest),
+    digest=models.CharField(),
+)
 
 
 class AlreadyIssued(ValueError):
@@ -92,10 +100,10 @@ def revoke(token: Token) -> bool:
 
 def find_usable(secret: str) -> Token | None:
     """The token that this is, with its owner, if it opens the door; notes roughly when it did."""
-    try:  # by the digest alone: every request asks this
-        token = Token.objects.select_related("owner").get(digest=_digest(secret))
-    except Token.DoesNotExist:
+    found = _by_digest(digest=_digest(secret))
+    if not found:
         return None
+    [token] = found
     if token.state != TokenState.USABLE:
         return None
     now = timezone.now()

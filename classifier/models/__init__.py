@@ -6,6 +6,7 @@ from classifier.models.prediction import Prediction, Priority, Source, Status
 from classifier.models.review import Review, Verdict
 from classifier.models.token import Scope, Token
 from classifier.models.user import User
+from classifier.models.variant import Variant
 from classifier.models.webhook import Delivery, DeliveryStatus, Endpoint, Event
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "Status",
     "Token",
     "User",
+    "Variant",
     "Verdict",
 ]

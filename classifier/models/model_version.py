@@ -64,6 +64,16 @@ class ModelVersion(models.Model):
     sha256 = models.CharField(_("SHA-256 of the weights"), max_length=64)
     spec = models.JSONField(_("spec"), help_text=_("a ModelSpec: preprocessing facts and labels"))
     engine = models.CharField(_("engine"), max_length=32, default="torch")
+    variant = models.ForeignKey(
+        "Variant",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("serves by"),
+        help_text=_("the way it is computed; none: by its engine in fp32, the reference"),
+    )
     metrics = models.JSONField(_("metrics"), default=dict, blank=True)
     source = models.CharField(_("source"), max_length=255, blank=True)
     licence = models.CharField(_("licence"), max_length=255, blank=True)
@@ -82,6 +92,11 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
+
+    @property
+    def computed_by(self) -> str:
+        """The variant that serves, as predictions name it."""
+        return str(self.variant) if self.variant else f"{self.engine} fp32"
 
     @property
     def labels(self) -> list[str]:

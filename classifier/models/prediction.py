@@ -48,6 +48,9 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
     def waiting(self) -> "PredictionQuerySet":
         return self.filter(status=Status.QUEUED)
 
+    def succeeded(self) -> "PredictionQuerySet":
+        return self.filter(status=Status.SUCCEEDED)
+
     def in_turn(self) -> "PredictionQuerySet":
         """The waiting ones as they will be claimed: by priority, then the oldest first."""
         return self.waiting().order_by("-priority", "id")
@@ -144,6 +147,20 @@ class Prediction(Owed):
     error_code = models.CharField(_("error code"), max_length=32, blank=True)
     error_detail = models.TextField(_("error detail"), blank=True)
 
+    variant = models.CharField(
+        _("variant"),
+        max_length=66,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("what computed it, as torch fp32"),
+    )
+    cached = models.BooleanField(
+        _("cached"),
+        default=False,
+        db_default=False,
+        help_text=_("an earlier answer to the same image"),
+    )
     batch_size = models.PositiveSmallIntegerField(_("batch size"), null=True)
     inference_seconds = models.FloatField(
         _("inference time"), null=True, help_text=_("seconds in the network, for the whole batch")

@@ -30,7 +30,8 @@ def model_names() -> QuerySet[ModelVersion, str]:
 def models_of(names: Iterable[str]) -> list[Model]:
     """The models of these names, without those that nobody has installed."""
     by_name = defaultdict(list)
-    for version in ModelVersion.objects.filter(name__in=names).by_precedence():
+    versions = ModelVersion.objects.select_related("variant").defer("variant__receipt")
+    for version in versions.filter(name__in=names).by_precedence():
         by_name[version.name].append(version)
     serving = serving_version()
     return [Model(name, versions, serving) for name, versions in sorted(by_name.items())]

@@ -70,7 +70,7 @@ def seconds_per_image() -> float | None:
 
     Several workers or threads share the queue, so that the real time is rather shorter.
     """
-    answered = Prediction.objects.filter(status=Status.SUCCEEDED)
+    answered = Prediction.objects.filter(status=Status.SUCCEEDED, cached=False)
     latest = answered.order_by("-id")[:REMEMBERED]
     rows = latest.values_list("started_at", "completed_at", "batch_size")
     shares = [

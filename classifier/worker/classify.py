@@ -1,29 +1,30 @@
 """The task behind the bell `classify`: claim, decode, infer, settle, until nothing waits."""
 
+import itertools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-import torch
+import numpy as np
 from celery import shared_task
 from celery.signals import worker_init
 
 from classifier.actions.claim import Claim, claim
+from classifier.actions.recall import kept_labels
 from classifier.actions.settle import Outcome, hand_back, release, settle
 from classifier.bells import CLASSIFY, hear, ring
-from classifier.ml.engines import max_batch, use_one_thread_per_call
-from classifier.ml.inference import top_labels
+from classifier.ml.engines import use_one_thread_per_call
+from classifier.ml.inference import top_labels_of_each
 from classifier.ml.preprocess import UndecodableImage, preprocess
-from classifier.ml.spec import ModelSpec
 from classifier.models import ModelVersion, Prediction
 from classifier.worker.leases import held
-from classifier.worker.runtime import LoadedModel, decoders, loaded
+from classifier.worker.runtime import LoadedModel, claim_sizes, decoders, loaded
 from classifier.worker.stopping import stopping
 
 logger = logging.getLogger(__name__)
 
-KEPT_LABELS = 10  # of a network's classes, the best that a prediction keeps at least
+UNKNOWN_CLAIM = 8  # images to claim at first of a version that is not in memory yet
 
 
 class StorageAway(Exception):
@@ -50,9 +51,8 @@ def classify_waiting() -> None:
     the sweep rings again.
     """
     hear(CLASSIFY)
-    size = max_batch()
-    while not stopping() and (claimed := claim(size)):
-        if len(claimed.predictions) == size:
+    while not stopping() and (claimed := claim(UNKNOWN_CLAIM, sizes := claim_sizes())):
+        if len(claimed.predictions) == sizes.get(claimed.model_version.pk, UNKNOWN_CLAIM):
             ring(CLASSIFY)  # more may wait than one thread can take: wake another
         try:
             classify_claimed(claimed)
@@ -84,32 +84,82 @@ def _loaded(version: ModelVersion) -> LoadedModel:
 
 
 def _settle_batch(claimed: Claim, model: LoadedModel) -> None:
-    decoded = list(decoders.map(lambda row: _decode(row, model), claimed.predictions))
-    pairs = list(zip(claimed.predictions, decoded, strict=True))
-    refused = [
-        Outcome(row.id, error_code="undecodable", error_detail=str(result))
-        for row, result in pairs
-        if isinstance(result, UndecodableImage)
-    ]
-    images = {row: result for row, result in pairs if isinstance(result, torch.Tensor)}
-    outcomes, seconds = _infer(images, model)
-    settle(claimed.lease, refused + outcomes, seconds, len(images))
-    for result in decoded:
-        if isinstance(result, StorageAway):
-            raise result
-    if len(refused) + len(outcomes) < len(pairs):
+    work = Work(claimed.predictions, model)
+    outcomes = work.outcomes()
+    settle(claimed.lease, outcomes, work.seconds, work.images, model.variant)
+    if work.storage_away:
+        raise work.storage_away
+    if len(outcomes) < len(claimed.predictions):
         release(claimed.lease, "The stored picture could not be read.")
 
 
-def _decode(row: Prediction, model: LoadedModel) -> torch.Tensor | Exception:
-    """The network's input for one prediction, or why there is none: it stops nobody else's."""
-    try:
-        with _reading(trouble=Exception), row.image.file.open() as file:
-            content = file.read()
-        return preprocess(content, model.spec)
-    except Exception as error:
-        logger.warning("prediction %s: %s: %s", row.id, type(error).__name__, error)
-        return error
+class Work:
+    """What was claimed, on its way through the network in calls of `max_batch` images.
+
+    While a GPU computes one call, threads decode for the next. On a CPU each thread of the worker
+    decodes for itself, since there are as many as cores.
+    """
+
+    def __init__(self, rows: Sequence[Prediction], model: LoadedModel) -> None:
+        self.seconds = 0.0  # in the network
+        self.images = 0  # that went through it
+        self.storage_away: StorageAway | None = None
+        self._rows = rows
+        self._model = model
+
+    def outcomes(self) -> list[Outcome]:
+        """What became of the rows; those of a storage in trouble are left out."""
+        outcomes = []
+        decoded = self._decoded()
+        while call := list(itertools.islice(decoded, self._model.engine.max_batch)):
+            images = {row: got for row, got in call if isinstance(got, np.ndarray)}
+            outcomes += [
+                Outcome(row.id, error_code="undecodable", error_detail=str(got))
+                for row, got in call
+                if isinstance(got, UndecodableImage)
+            ]
+            if images:
+                outcomes += self._infer(images)
+        return outcomes
+
+    def _decoded(self) -> Iterator[tuple[Prediction, np.ndarray | Exception]]:
+        results: Iterable[np.ndarray | Exception]
+        if self._model.engine.device == "cpu":  # where more threads than cores only get in the way
+            results = map(self._decode, self._rows)
+        else:
+            results = decoders.map(self._decode, self._rows)
+        for row, result in zip(self._rows, results, strict=True):
+            if isinstance(result, StorageAway):
+                self.storage_away = result
+            yield row, result
+
+    def _infer(self, images: dict[Prediction, np.ndarray]) -> list[Outcome]:
+        """One call of the network."""
+        begun = time.perf_counter()
+        probabilities = self._model.predict(np.stack(list(images.values())))
+        self.seconds += time.perf_counter() - begun
+        self.images += len(images)
+        asked = [kept_labels(row.top_k) for row in images]
+        outputs = top_labels_of_each(probabilities, self._model.spec.labels, asked)
+        return [
+            Outcome(row.id, output, probabilities=_kept(row, scores))
+            for row, output, scores in zip(images, outputs, probabilities, strict=True)
+        ]
+
+    def _decode(self, row: Prediction) -> np.ndarray | Exception:
+        """The pixels of one picture, or why there are none: it stops nobody else's."""
+        try:
+            with _reading(trouble=Exception), row.image.file.open() as file:
+                content = file.read()
+            return preprocess(content, self._model.spec)
+        except Exception as error:
+            logger.warning("prediction %s: %s: %s", row.id, type(error).__name__, error)
+            return error
+
+
+def _kept(row: Prediction, scores: np.ndarray) -> bytes | None:
+    """All probabilities (classes,), where they were asked for."""
+    return scores.astype("<f4").tobytes() if row.keeps_probabilities else None
 
 
 @contextmanager
@@ -121,24 +171,3 @@ def _reading(trouble: type[Exception]) -> Iterator[None]:
         raise
     except trouble as error:
         raise StorageAway(str(error)) from error
-
-
-def _infer(
-    images: dict[Prediction, torch.Tensor], model: LoadedModel
-) -> tuple[list[Outcome], float]:
-    """One forward pass. Returns the outcomes and the seconds that the network took."""
-    if not images:
-        return [], 0.0
-    begun = time.perf_counter()
-    probabilities = model.engine.predict(torch.stack(list(images.values())))
-    seconds = time.perf_counter() - begun
-    return [
-        _outcome(row, scores, model.spec) for row, scores in zip(images, probabilities, strict=True)
-    ], seconds
-
-
-def _outcome(row: Prediction, scores: torch.Tensor, spec: ModelSpec) -> Outcome:
-    """What is kept of the probabilities (classes,): the best labels, and all where asked for."""
-    best = top_labels(scores, spec.labels, max(KEPT_LABELS, row.top_k or 0))
-    kept = scores.numpy().astype("<f4").tobytes() if row.keeps_probabilities else None
-    return Outcome(row.id, best, probabilities=kept)

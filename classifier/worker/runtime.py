@@ -1,53 +1,170 @@
 """The networks that this process has in memory, and the threads that decode for them."""
 
+import logging
 import os
 import threading
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
-from classifier.actions.install import weights_on_disk
+import numpy as np
+from django.conf import settings
+
+from classifier.actions.install import file_on_disk
+from classifier.actions.variants import require_passed
 from classifier.ml.engines import Engine, load_engine
+from classifier.ml.findings import finding_file
+from classifier.ml.machine import machine_facts
+from classifier.ml.network import Network
+from classifier.ml.probing import adopt, probed, remember_batch
+from classifier.ml.refusal import Refusal
 from classifier.ml.spec import ModelSpec
+from classifier.ml.variant import REFERENCE, Variant
 from classifier.ml.weights import check_sha256
 from classifier.models import ModelVersion
+from classifier.models import Variant as Measured
 
-MOST_LOADED = 4  # versions in memory; the one loaded first makes room
+logger = logging.getLogger(__name__)
+
+CLAIM_SECONDS = 0.25  # of work in one claim: its statements take a hundredth of that
+MOST_CLAIMED = 64
 
 decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
-_loaded: dict[int, "LoadedModel"] = {}
-_loading = threading.Lock()
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model version ready to classify."""
+    """A model version ready to classify, and how it is computed."""
 
     spec: ModelSpec
     engine: Engine
+    variant: str = str(REFERENCE)
+    claim_size: int = 8  # images that it is worth to claim at once
+    memory: int = 0  # bytes that it takes
+    finding: Path | None = None  # where the engine's largest batch is remembered
+
+    def predict(self, pixels: np.ndarray) -> np.ndarray:
+        """What the engine makes of pixels (n, crop, crop, 3); it remembers what was too many."""
+        before = self.engine.max_batch
+        probabilities = self.engine.predict(pixels)
+        if self.finding and self.engine.max_batch < before:
+            logger.warning("%s: batches of %d from now on", self.variant, self.engine.max_batch)
+            remember_batch(self.finding, self.engine.max_batch)
+        return probabilities
+
+
+_Key = tuple[int, int | None]  # a model version's, and its variant's
+_loaded: OrderedDict[_Key, LoadedModel] = OrderedDict()  # the one used last comes last
+_loading = threading.Lock()  # held for seconds
+_shelving = threading.Lock()  # held for a moment
+
+
+def claim_sizes() -> dict[int, int]:
+    """How many images to claim at once, for each model version in memory."""
+    with _shelving:
+        return {version: model.claim_size for (version, _), model in _loaded.items()}
 
 
 def loaded(version: ModelVersion) -> LoadedModel:
     """The model version in memory, loaded and warmed up on first use.
 
-    Only a few are kept. Who uses one that is there does not wait while another is loaded.
+    Those used longest ago make room within the budget of memory. Who uses one that is there does
+    not wait while another is loaded; where the version is only to be computed in another way from
+    now on, it goes on as before until that is loaded.
 
     Raises:
         DigestMismatch: if the weights are not the ones that were installed.
     """
-    if model := _loaded.get(version.pk):
+    key = (version.pk, version.variant_id)
+    if model := _taken_from_shelf(key):
         return model
-    with _loading:
-        if version.pk not in _loaded:
-            while len(_loaded) >= MOST_LOADED:
-                del _loaded[next(iter(_loaded))]
-            _loaded[version.pk] = _load(version)
-        return _loaded[version.pk]
+    if not _loading.acquire(blocking=False):
+        if model := _computed_as_before(version):
+            return model
+        _loading.acquire()
+    try:
+        model = _taken_from_shelf(key)
+        if model is None:
+            model = _load(version)
+            _put_on_shelf(key, model)
+        return model
+    finally:
+        _loading.release()
+
+
+def _computed_as_before(version: ModelVersion) -> LoadedModel | None:
+    with _shelving:
+        return next((model for key, model in _loaded.items() if key[0] == version.pk), None)
+
+
+def _taken_from_shelf(key: _Key) -> LoadedModel | None:
+    with _shelving:
+        if key in _loaded:
+            _loaded.move_to_end(key)
+        return _loaded.get(key)
+
+
+def _put_on_shelf(key: _Key, model: LoadedModel) -> None:
+    """Whoever still works with one that makes room keeps it until then."""
+    with _shelving:
+        for other in [other for other in _loaded if other[0] == key[0]]:
+            del _loaded[other]  # the same version, computed as it is no longer
+        while _loaded and _memory_in_use() + model.memory > settings.MODEL_MEMORY_BYTES:
+            _loaded.popitem(last=False)
+        _loaded[key] = model
+
+
+def _memory_in_use() -> int:
+    return sum(model.memory for model in _loaded.values())
 
 
 def _load(version: ModelVersion) -> LoadedModel:
-    spec = ModelSpec.from_json(version.spec)
-    with weights_on_disk(version) as weights:
+    with file_on_disk(version.weights) as weights:
         check_sha256(weights, version.sha256)
-        engine = load_engine(version.engine, version.architecture, weights, spec)
+        network = Network(version.architecture, weights, ModelSpec.from_json(version.spec))
+        if version.variant_id is not None:
+            try:
+                return _load_measured(network, version.variant_id)
+            except Exception as error:  # the libraries of engines raise whatever they like
+                if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+                    raise  # the storage does not answer: nothing is wrong with the variant
+                logger.warning("%s is computed by %s: %s", version, REFERENCE, error)
+        return _load_variant(network, REFERENCE)
+
+
+def _load_measured(network: Network, variant_id: int) -> LoadedModel:
+    """Raises an exception if this way to compute it cannot serve, or not on this machine."""
+    measured = Measured.objects.get(id=variant_id)  # unless it was just replaced
+    require_passed(measured)
+    _require_same_instructions(measured)
+    with file_on_disk(measured.file) if measured.file else nullcontext() as file:
+        if file:
+            check_sha256(file, measured.sha256)
+        variant = Variant(measured.engine, measured.precision, measured.recipe, file)
+        return _load_variant(network, variant)
+
+
+def _require_same_instructions(measured: Measured) -> None:
+    """On a CPU without those for eight bits, a file in int8 may answer plainly worse."""
+    there = measured.receipt.get("machine", {}).get("instructions")
+    if there and measured.precision == "int8" and there != machine_facts()["instructions"]:
+        raise Refusal(f"{measured} was measured on another kind of CPU; run `optimize` on this one")
+
+
+def _load_variant(network: Network, variant: Variant) -> LoadedModel:
+    found = probed(network, variant, settings.CACHE_DIR)
+    adopt(variant, found)
+    engine = load_engine(network, variant)
+    engine.max_batch = found.max_batch
     engine.warm_up()
-    return LoadedModel(spec, engine)
+    claim_size = int(CLAIM_SECONDS / found.seconds_per_image)
+    return LoadedModel(
+        network.spec,
+        engine,
+        str(variant),
+        claim_size=max(found.max_batch, min(claim_size, MOST_CLAIMED)),
+        memory=found.memory_bytes,
+        finding=finding_file(network, variant, settings.CACHE_DIR),
+    )

@@ -1,0 +1,156 @@
+"""What a worker has in memory: which versions, computed how, and what makes room."""
+
+import logging
+
+import numpy as np
+import pytest
+from django.core.files.base import ContentFile
+
+from classifier.actions.variants import NewVariant, keep_variant, serve_by
+from classifier.models import ModelVersion
+from classifier.worker import runtime
+from tests.test_worker import install_random_network
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_loaded():
+    runtime._loaded.clear()
+
+
+def torch_variant(version, *, passed=True, precision="fp32", recipe="again"):
+    """A way to compute it that needs no file and no other library."""
+    new = NewVariant("torch", precision, recipe, None, {"measured": {}}, passed=True)
+    variant = keep_variant(version, new)
+    serve_by(variant)
+    if not passed:
+        version.variants.update(passed=False)
+    version.refresh_from_db()
+    return variant
+
+
+def onnx_variant(version, folder):
+    """One that needs a file, which nobody could load."""
+    file = folder / "graph.onnx"
+    file.write_bytes(b"a graph")
+    variant = keep_variant(version, NewVariant("onnxruntime", "int8", "", file, {}, passed=True))
+    serve_by(variant)
+    return variant
+
+
+def loaded_afresh(version):
+    return runtime.loaded(ModelVersion.objects.get(pk=version.pk))
+
+
+def test_a_version_is_loaded_once():
+    version = install_random_network()
+    assert loaded_afresh(version) is loaded_afresh(version)
+
+
+def test_the_version_used_longest_ago_makes_room(settings):
+    first, second, third = (install_random_network() for _ in range(3))
+    models = [loaded_afresh(version) for version in (first, second)]
+    settings.MODEL_MEMORY_BYTES = sum(model.memory for model in models) * 1.2
+    again = loaded_afresh(first)
+    loaded_afresh(third)
+    assert again is models[0]
+    assert {version for version, _ in runtime._loaded} == {first.pk, third.pk}
+
+
+def test_one_version_is_served_though_it_is_larger_than_the_budget(settings):
+    settings.MODEL_MEMORY_BYTES = 1
+    version = install_random_network()
+    assert loaded_afresh(version) is loaded_afresh(version)
+
+
+def test_a_version_is_loaded_anew_when_it_is_computed_in_another_way():
+    version = install_random_network()
+    reference = loaded_afresh(version)
+    torch_variant(version)
+    assert loaded_afresh(version).variant == "torch fp32 again"
+    assert reference.variant == "torch fp32"
+    assert len(runtime._loaded) == 1, "what serves no longer is unloaded"
+
+
+def test_a_variant_that_did_not_pass_never_serves(caplog):
+    version = install_random_network()
+    torch_variant(version, passed=False)
+    with caplog.at_level(logging.WARNING):
+        assert loaded_afresh(version).variant == "torch fp32"
+    assert f"{version} is computed by torch fp32: " in caplog.text
+    assert "has not passed the gate" in caplog.text
+
+
+def test_a_variant_whose_file_was_changed_never_serves(tmp_path, caplog):
+    version = install_random_network()
+    variant = onnx_variant(version, tmp_path)
+    variant.file.storage.delete(variant.file.name)
+    variant.file.storage.save(variant.file.name, ContentFile(b"another"))
+    assert loaded_afresh(version).variant == "torch fp32"
+    assert "is damaged: its SHA-256 is" in caplog.text
+
+
+def test_an_engine_that_is_not_here_leaves_the_reference_to_serve(caplog):
+    version = install_random_network()
+    serve_by(keep_variant(version, NewVariant("abacus", "int8", "", None, {}, passed=True)))
+    assert loaded_afresh(version).variant == "torch fp32"
+    assert "no engine 'abacus'" in caplog.text
+
+
+def test_a_variant_whose_file_is_gone_leaves_the_reference_to_serve(tmp_path, caplog):
+    version = install_random_network()
+    variant = onnx_variant(version, tmp_path)
+    variant.file.storage.delete(variant.file.name)
+    assert loaded_afresh(version).variant == "torch fp32"
+
+
+def test_int8_that_was_measured_on_another_kind_of_cpu_does_not_serve(tmp_path, caplog):
+    version = install_random_network()
+    receipt = {"machine": {"instructions": "MMX"}}
+    new = NewVariant("torch", "int8", "", None, receipt, passed=True)
+    serve_by(keep_variant(version, new))
+    assert loaded_afresh(version).variant == "torch fp32"
+    assert "measured on another kind of CPU" in caplog.text
+
+
+def test_a_version_goes_on_as_before_while_its_new_variant_is_loaded():
+    version = install_random_network()
+    before = loaded_afresh(version)
+    torch_variant(version)
+    with runtime._loading:  # as another thread holds it
+        assert loaded_afresh(version) is before
+    assert loaded_afresh(version).variant == "torch fp32 again"
+
+
+def test_a_batch_that_was_too_large_is_remembered(settings, caplog):
+    version = install_random_network()
+    model = loaded_afresh(version)
+    model.engine.max_batch = 8
+    model.engine.compute = OutOfMemoryBeyond(2, model.engine.compute)
+    pixels = np.zeros((8, 32, 32, 3), np.uint8)
+    for _ in range(2):
+        assert model.predict(pixels).shape == (8, 3)
+    assert caplog.text.count("batches of 2 from now on") == 1
+    runtime._loaded.clear()
+    assert loaded_afresh(version).engine.max_batch <= 2
+
+
+class OutOfMemoryBeyond:
+    """What an engine computes with, whose memory suffices for a few images only."""
+
+    def __init__(self, most, compute):
+        self.most = most
+        self.compute = compute
+
+    def __call__(self, pixels):
+        if len(pixels) > self.most:
+            raise MemoryError
+        return self.compute(pixels)
+
+
+def test_a_claim_is_worth_a_quarter_of_a_second_of_work():
+    version = install_random_network()
+    model = loaded_afresh(version)
+    assert runtime.claim_sizes() == {version.pk: model.claim_size}
+    assert model.engine.max_batch <= model.claim_size <= runtime.MOST_CLAIMED
