@@ -113,3 +113,8 @@ def read_if_present(path: Path, default: str) -> str:
         return path.read_text().strip()
     except FileNotFoundError:
         return default
+
+
+def default_model_memory() -> int:
+    """Half of the machine's memory, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.environment import (
     Environment,
+    default_model_memory,
     make_data_folder,
     read_if_present,
     read_or_create_secret,
@@ -172,6 +173,10 @@ WEBHOOK_ALLOWED = env.networks_and_names("SIGHTLINE_WEBHOOK_ALLOWED")
 
 # --- Models --------------------------------------------------------------------------------------
 BUNDLED_MODEL = "everyday"
+# What models in a worker's memory may take together; those used longest ago make room.
+MODEL_MEMORY_BYTES = env.int("SIGHTLINE_MODEL_MEMORY_BYTES", default=0) or default_model_memory()
+# What engines compile and measure once for each machine; it may be deleted at any time.
+CACHE_DIR = Path(env("SIGHTLINE_CACHE_DIR", default=str(DATA_DIR / "cache")))
 BETTER_MODEL = "resnet50"  # `manage.py run` tries to fetch it, once
 BETTER_MODEL_FAILED = DATA_DIR / "resnet50-failed"
 
@@ -207,7 +212,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "config.middleware.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "config.middleware.SlashedMiddleware",

@@ -40,7 +40,7 @@ def test_it_is_right_on_nine_of_ten_test_images_and_its_card_says_so(everyday):
 
 
 def test_each_sample_picture_is_recognised_with_at_least_nine_tenths(everyday):
-    engine = load_engine("torch", everyday.architecture, everyday.weights, everyday.spec)
+    engine = load_engine(everyday.network)
     assert len(SAMPLES) == 3
     for path, scores in classify_files(SAMPLES, engine, everyday.spec):
         [best] = top_labels(scores, everyday.spec.labels, 1)

@@ -2,22 +2,31 @@
 
 import io
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from PIL import Image
+from safetensors.torch import load_file
 
-from classifier.ml.bundle import read_bundle
+from classifier.management.installing import install_bundle
+from classifier.ml.bundle import WEIGHTS, Bundle, read_bundle
 from classifier.ml.datasets import list_labelled_files, load_square_images
+from classifier.ml.distillation import Distillation, Teacher
 from classifier.ml.engines import load_engine
 from classifier.ml.evaluation import measure_accuracy
+from classifier.ml.network import Network
 from classifier.ml.training import EpochReport, Recipe, Trainer, TrainingData
+from classifier.ml.weights import write_weights
 from classifier.models import ModelVersion
+from tests.models_on_disk import SMALL
 
 pytestmark = pytest.mark.django_db
 
+SMALL_COLOURS = replace(SMALL, labels=("blue", "red"))
 FAST = ("--epochs", "2", "--batch-size", "10")
 
 
@@ -88,7 +97,7 @@ def test_a_bundle_is_written_instead_on_request(data, tmp_path):
 def test_the_accuracy_told_is_that_of_the_stored_weights_in_the_engine(data, tmp_path):
     train(data, *FAST, "--bundle", tmp_path / "out")
     bundle = read_bundle(tmp_path / "out")
-    engine = load_engine("torch", bundle.architecture, bundle.weights, bundle.spec)
+    engine = load_engine(bundle.network)
     accuracy = measure_accuracy(list_labelled_files(data / "test"), engine, bundle.spec)
     assert accuracy.overall == bundle.metrics["top1"]
     assert accuracy.per_class == bundle.metrics["per_class"]
@@ -189,3 +198,87 @@ def test_the_facts_in_a_bundle_are_plain_json(data, tmp_path):
     facts = json.loads((tmp_path / "out" / "model.json").read_text())
     assert list(facts) == ["name", "architecture", "source", "licence", "metrics", "spec"]
     assert facts["source"] == "trained from scratch on colours"
+
+
+def teacher(data, tmp_path, labels=("blue", "red"), name="teacher"):
+    """A model that was trained on the data and is installed; its labels may be called otherwise."""
+    trained = trainer(data, epochs=1)
+    list(trained.run())
+    folder = tmp_path / name
+    folder.mkdir()
+    write_weights(trained.weights(), folder / WEIGHTS)
+    spec = replace(SMALL, labels=labels)
+    return install_bundle(Bundle(name, "compact_cnn", folder / WEIGHTS, spec), activate=False)
+
+
+def _taught_by(version, labels=("blue", "red")):
+    network = Network("compact_cnn", Path(version.weights.path), SMALL_COLOURS)
+    return Teacher(network, labels, torch.device("cpu"))
+
+
+def learned(folder):
+    return load_file(read_bundle(folder).weights)
+
+
+def test_a_teachers_answers_change_what_is_learned(data, tmp_path):
+    teacher(data, tmp_path)
+    train(data, *FAST, "--bundle", tmp_path / "alone")
+    train(data, *FAST, "--teacher", "teacher", "--bundle", tmp_path / "taught")
+    train(data, *FAST, "--teacher=teacher", "--teacher-weight=0", "--bundle", tmp_path / "deaf")
+    alone, taught, deaf = (learned(tmp_path / name) for name in ("alone", "taught", "deaf"))
+    assert any(not torch.equal(alone[name], taught[name]) for name in alone)
+    for name in alone:
+        torch.testing.assert_close(deaf[name], alone[name], rtol=0, atol=1e-3)
+    assert read_bundle(tmp_path / "taught").source.endswith(", taught by teacher")
+
+
+def test_a_teacher_answers_in_the_order_of_the_students_labels(data, tmp_path):
+    asked = _taught_by(teacher(data, tmp_path))
+    reversed_ = _taught_by(ModelVersion.objects.get(name="teacher"), labels=("red", "blue"))
+    images = trainer(data).data.images.float() / 255
+    assert torch.equal(asked(images), reversed_(images).flip(1))
+
+
+def test_softened_answers_that_agree_cost_nothing():
+    logits = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]])
+    everything = Distillation("", temperature=4.0, weight=1.0)
+    assert float(everything.loss(torch.tensor(7.0), logits, logits)) == pytest.approx(0, abs=1e-6)
+    assert float(everything.loss(torch.tensor(7.0), logits, logits.flip(1))) > 0.1
+    nothing = Distillation("", weight=0.0)
+    assert float(nothing.loss(torch.tensor(7.0), logits, logits.flip(1))) == 7.0
+
+
+def test_a_teacher_sees_images_at_its_own_size(data, tmp_path):
+    answers = _taught_by(teacher(data, tmp_path))(torch.rand(3, 3, 48, 48))
+    assert answers.shape == (3, 2)
+    assert not answers.requires_grad
+
+
+def test_a_taught_run_that_was_killed_goes_on_with_the_same_teacher_only(data, tmp_path):
+    version = teacher(data, tmp_path)
+    work = tmp_path / "work"
+    work.mkdir()
+    recipe = replace(trainer(data).recipe, distillation=Distillation(version.sha256))
+    killed = Trainer(recipe, trainer(data).data, _taught_by(version))
+    next(killed.run())
+    killed.save_checkpoint(work / "checkpoint.pt")
+    assert "another recipe" in str(refused(data, *FAST, "--work", work))
+    told = train(data, *FAST, "--teacher", "teacher", "--work", work, "--bundle", tmp_path / "out")
+    assert "Going on after epoch 1" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--teacher", "nobody"), "There is no model nobody"),
+        (("--teacher", "stranger"), "labels are cat, dog; those of the data blue, red"),
+        (("--teacher", "stranger", "--temperature", "0"), "temperature must be above 0"),
+        (("--teacher", "stranger", "--teacher-weight", "2"), "weight from 0 to 1"),
+    ],
+)
+def test_a_wrong_teacher_is_refused_before_training(data, tmp_path, arguments, reason):
+    teacher(data, tmp_path, labels=("cat", "dog"), name="stranger")
+    error = refused(data, *FAST, *arguments)
+    assert error.returncode == 2
+    assert reason in str(error)
+    assert "\n" not in str(error)

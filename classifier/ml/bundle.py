@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from classifier.ml.network import Network
 from classifier.ml.refusal import Refusal
 from classifier.ml.spec import ModelSpec
 
@@ -32,6 +33,11 @@ class Bundle:
     metrics: Mapping[str, Any] = field(default_factory=dict)  # docs/models.md lists the keys
     source: str = ""
     licence: str = ""
+
+    @property
+    def network(self) -> Network:
+        """What an engine loads."""
+        return Network(self.architecture, self.weights, self.spec)
 
     def write_facts(self) -> None:
         """Write `model.json` beside the weights."""

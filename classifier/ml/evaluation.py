@@ -1,4 +1,7 @@
-"""How often a model is right on labelled images, measured through the engine that serves it."""
+"""How often a model is right on labelled images, measured through the engine that serves it.
+
+Pixels are the exact ones, so that figures can be compared from one version of the code to the next.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from classifier.ml.datasets import InvalidDataset, LabelledFiles
 from classifier.ml.engines import Engine
 from classifier.ml.inference import classify_files
-from classifier.ml.preprocess import UndecodableImage
+from classifier.ml.preprocess import UndecodableImage, preprocess_exactly
 from classifier.ml.spec import ModelSpec
 
 
@@ -38,7 +41,7 @@ def measure_accuracy(
     totals = Counter(label for _, label in data.files)
     right: Counter[int] = Counter()
     truth = dict(data.files)
-    for path, scores in classify_files(list(truth), engine, spec):
+    for path, scores in classify_files(list(truth), engine, spec, preprocess_exactly):
         if isinstance(scores, UndecodableImage):
             raise InvalidDataset(f"{path}: {scores}")
         right[truth[path]] += int(scores.argmax()) == truth[path]

@@ -18,6 +18,7 @@ from classifier.ml.architectures import (
 )
 from classifier.ml.augmentation import Augmentation
 from classifier.ml.datasets import InvalidDataset
+from classifier.ml.distillation import Distillation, Teacher
 from classifier.ml.refusal import Refusal
 from classifier.ml.spec import Channels
 
@@ -38,6 +39,7 @@ class Recipe:
     average: float = 0.99  # decay of the exponential moving average of the weights
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    distillation: Distillation | None = None
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,19 @@ class EpochReport:
     accuracy: float
 
 
+def training_device() -> torch.device:
+    """Where networks are trained: on a GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 class OtherRecipe(Refusal):
     """The checkpoint is of a run with another recipe."""
 
 
 class Trainer:
     """One training run, which can be checkpointed after each epoch and taken up again.
+
+    Where the recipe has a distillation, there must be a teacher.
 
     The arithmetic of the convolutions is bfloat16 (by autocast) on CPU and GPU alike; the weights
     stay float32.
@@ -91,7 +100,7 @@ class Trainer:
         UnknownArchitecture: if there is no such network, or it cannot be trained here.
     """
 
-    def __init__(self, recipe: Recipe, data: TrainingData) -> None:
+    def __init__(self, recipe: Recipe, data: TrainingData, teacher: Teacher | None = None) -> None:
         if len(data.images) < recipe.batch_size:
             raise InvalidDataset(
                 f"there are {len(data.images)} images to train on; "
@@ -105,7 +114,8 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.data = data
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.teacher = teacher
+        self.device = training_device()
         self.epoch = 0
         channels = torch.tensor([data.mean, data.std], device=self.device)
         self._mean, self._std = channels[:, None, :, None, None]
@@ -198,18 +208,24 @@ class Trainer:
 
     def _train_batch(self, images: torch.Tensor, targets: torch.Tensor) -> float:
         images = self.recipe.augmentation(images.to(self.device) / 255)
-        images = self._normalised(images).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            logits = self.network(images)
-        loss = nn.functional.cross_entropy(
-            logits.float(), targets.to(self.device), label_smoothing=self.recipe.label_smoothing
-        )
+        loss = self._loss(images, targets.to(self.device))
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self.schedule.step()
         self.average.update_parameters(self.network)
         return float(loss.detach())
+
+    def _loss(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        inputs = self._normalised(images).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            logits = self.network(inputs)
+        loss = nn.functional.cross_entropy(
+            logits.float(), targets, label_smoothing=self.recipe.label_smoothing
+        )
+        if self.recipe.distillation and self.teacher:
+            return self.recipe.distillation.loss(loss, logits.float(), self.teacher(images))
+        return loss
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
         normalised: torch.Tensor = (images - self._mean) / self._std

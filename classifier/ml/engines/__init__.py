@@ -1,26 +1,43 @@
-"""Engines compute a model's probabilities. Each kind has one file here and one name below."""
+"""Engines compute a model's probabilities. Each kind has one module here, and its name below.
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Protocol
+A module is imported when its engine is first loaded, so that nobody pays for a library that is
+not used, and a library that is not installed hurts nobody.
+"""
 
-from torch import Tensor
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Protocol, cast
 
-from classifier.ml.engines.torch import TorchEngine, max_batch, use_one_thread_per_call
+import numpy as np
+
+from classifier.ml.engines.threads import use_one_thread_per_call
+from classifier.ml.network import Network
 from classifier.ml.refusal import Refusal
-from classifier.ml.spec import ModelSpec
+from classifier.ml.variant import REFERENCE, Variant
 
-__all__ = ["Engine", "UnknownEngine", "load_engine", "max_batch", "use_one_thread_per_call"]
+__all__ = ["Engine", "UnknownEngine", "is_installed", "load_engine", "use_one_thread_per_call"]
+
+# The name is the library's, too; the module's `load` takes a network and a variant.
+ENGINES = {
+    "torch": "classifier.ml.engines.torch",
+    "onnxruntime": "classifier.ml.engines.onnxruntime",
+    "openvino": "classifier.ml.engines.openvino",
+}
+loaded_here: set[str] = set()  # names of engines whose libraries this process has in use
 
 
 class Engine(Protocol):
     """A network in memory. Any number of threads may call it at once."""
 
-    max_batch: int  # images in one call beyond which nothing is gained
+    max_batch: int  # images in one call beyond which nothing is gained; calibration sets it
     device: str  # as "cpu" or "cuda"
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Float32 images (n, 3, crop, crop) to float32 probabilities (n, classes), on the CPU."""
+    def predict(self, pixels: np.ndarray) -> np.ndarray:
+        """uint8 pixels (n, crop, crop, 3) to float32 probabilities (n, classes).
+
+        The pixels are resized and cropped; to normalise them is the engine's part. Where the
+        memory does not suffice for so many, `max_batch` is halved and they go in parts.
+        """
         ...
 
     def warm_up(self) -> None:
@@ -29,25 +46,26 @@ class Engine(Protocol):
 
 
 class UnknownEngine(Refusal):
-    """There is no engine of that name."""
+    """There is no engine of that name, or it cannot work on this machine; the message says why."""
 
 
-# name -> (architecture, weights, spec) -> engine
-ENGINES: dict[str, Callable[[str, Path, ModelSpec], Engine]] = {"torch": TorchEngine}
+def is_installed(engine: str) -> bool:
+    """Whether the library of an engine is there; a probe tells whether it works."""
+    return find_spec(engine) is not None
 
 
-def load_engine(engine: str, architecture: str, weights: Path, spec: ModelSpec) -> Engine:
-    """Load a model into memory.
-
-    Args:
-        engine: a name in ENGINES.
-        architecture: a name that `build_network` takes.
-        weights: a safetensors file.
-        spec: the preprocessing facts and labels that belong to the weights.
+def load_engine(network: Network, variant: Variant = REFERENCE) -> Engine:
+    """Load a network into memory.
 
     Raises:
         UnknownEngine, UnknownArchitecture, UnusableWeights: if it cannot be.
     """
-    if engine not in ENGINES:
-        raise UnknownEngine(f"there is no engine {engine!r}; known are: {', '.join(ENGINES)}")
-    return ENGINES[engine](architecture, weights, spec)
+    if variant.engine not in ENGINES:
+        known = ", ".join(ENGINES)
+        raise UnknownEngine(f"there is no engine {variant.engine!r}; known are: {known}")
+    try:
+        module = import_module(ENGINES[variant.engine])
+    except ImportError as error:
+        raise UnknownEngine(f"{variant} cannot be used here: {error}") from error
+    loaded_here.add(variant.engine)
+    return cast(Engine, module.load(network, variant))

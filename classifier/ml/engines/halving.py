@@ -1,0 +1,43 @@
+"""What engines do when their memory does not suffice for a batch."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+# Only torch has a class for it; the other libraries raise plain errors with one of these.
+SIGNS = ("out of memory", "bad_alloc", "bad allocation", "allocate memory", "allocate a buffer")
+
+
+class HalvingEngine(ABC):
+    """An engine that takes a batch in halves where the memory does not suffice for the whole."""
+
+    max_batch: int
+    device: str
+    side: int  # of the images, in pixels
+
+    def predict(self, pixels: np.ndarray) -> np.ndarray:
+        """uint8 pixels (n, crop, crop, 3) to float32 probabilities (n, classes)."""
+        try:
+            return self.compute(pixels)
+        except Exception as error:
+            if len(pixels) == 1 or not is_out_of_memory(error):
+                raise
+        # Beyond the `except`, whose error holds on to the memory of the first try.
+        half = (len(pixels) + 1) // 2
+        self.max_batch = min(self.max_batch, half)
+        return np.concatenate([self.predict(pixels[:half]), self.predict(pixels[half:])])
+
+    def warm_up(self) -> None:
+        """Compute once with the largest and the smallest batch, so that the first user need not."""
+        for size in (self.max_batch, 1):
+            self.predict(np.zeros((size, self.side, self.side, 3), dtype=np.uint8))
+
+    @abstractmethod
+    def compute(self, pixels: np.ndarray) -> np.ndarray:
+        """`predict`, once and all at once."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a smaller batch may succeed where this one failed."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(sign in text for sign in SIGNS)
