@@ -64,6 +64,15 @@ def test_the_lines_for_people_are_aligned(toy, pictures):
     assert first.endswith(" %")
 
 
+def test_exact_pixels_may_be_asked_for(toy, tmp_path):
+    picture = tmp_path / "a.jpg"
+    picture.write_bytes(image_bytes("JPEG", (900, 700)))
+    fast, exact = (
+        json.loads(classify(picture, "--json", *options)) for options in ((), ("--exact",))
+    )
+    assert [best["label"] for best in fast["output"]] == [best["label"] for best in exact["output"]]
+
+
 def test_as_many_labels_are_told_as_asked_for(toy, pictures):
     line = json.loads(classify(pictures / "b.png", "--json", "--top-k", "2"))
     assert len(line["output"]) == 2

@@ -4,7 +4,9 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from django.conf import settings
@@ -12,6 +14,7 @@ from django.core.management import CommandError, call_command
 
 from classifier.ml import bundle as bundle_module
 from classifier.ml.engines import load_engine
+from classifier.ml.network import Network
 from classifier.models import ModelVersion
 from tests.factories import ModelVersionFactory
 from tests.models_on_disk import REAL, SMALL, state_dict, write_bundle
@@ -146,8 +149,8 @@ def test_a_local_state_dict_may_have_labels_and_a_name_of_its_own(tmp_path):
     )
     version = ModelVersion.objects.get(name="waste")
     assert version.labels == ["paper", "glass", "metal"]
-    engine = load_engine("torch", version.architecture, version.weights.path, SMALL)
-    assert engine.predict(torch.zeros(1, 3, 224, 224)).shape == (1, 3)
+    engine = load_engine(Network(version.architecture, Path(version.weights.path), SMALL))
+    assert engine.predict(np.zeros((1, 224, 224, 3), np.uint8)).shape == (1, 3)
 
 
 def test_a_wrong_number_of_labels_is_refused_with_the_remedy(tmp_path):

@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.urls import reverse
 
 from classifier.models import ModelVersion, Prediction, User
 from tests.factories import ModelVersionFactory, PredictionFactory
+from tests.receipts import measure_some
 
 TEMPLATES = sorted(
     path
@@ -19,7 +21,15 @@ TEMPLATES = sorted(
 )
 PUBLIC = ["about", "login", "register"]
 OF_ONE = ["prediction", "delete"]
-SIGNED_IN = ["upload", "history", "password_change", "password_change_done", *OF_ONE]
+SIGNED_IN = [
+    "upload",
+    "history",
+    "models",
+    "model",
+    "password_change",
+    "password_change_done",
+    *OF_ONE,
+]
 
 
 class Page(HTMLParser):
@@ -40,11 +50,17 @@ class Page(HTMLParser):
 @pytest.fixture
 def prediction(user: User, serving: ModelVersion) -> Prediction:
     ModelVersionFactory(name="second")  # so that there is a model to choose
+    measure_some(serving)
     return PredictionFactory(image__owner=user, model_version=serving)
 
 
 def address(name: str, prediction: Prediction) -> str:
-    return reverse(name, args=[prediction.id] if name in OF_ONE else [])
+    version = prediction.model_version
+    arguments = {
+        **{one: [prediction.id] for one in OF_ONE},
+        "model": [version.name, version.version],
+    }
+    return reverse(name, args=arguments.get(name))
 
 
 @pytest.mark.parametrize("name", [*PUBLIC, *SIGNED_IN])
@@ -77,7 +93,7 @@ def test_a_page_of_ones_own_needs_a_login(
     url = address(name, prediction)
     response = client.get(url)
     assert response.status_code == 302
-    assert response.url == f"{reverse('login')}?next={url}"
+    assert unquote(response.url) == f"{reverse('login')}?next={url}"
 
 
 @pytest.mark.parametrize("path", ["/predictions/status/", "/images/{image}/thumbnail/"])

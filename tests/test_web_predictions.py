@@ -55,12 +55,11 @@ def test_other_peoples_predictions_are_not_there(client: Client, staff: User, na
     assert client.get(url(name, PredictionFactory())).status_code == 404
 
 
-@pytest.mark.parametrize("name", ["cancel", "delete"])
+@pytest.mark.parametrize("name", ["cancel", "rerun", "delete"])
 def test_other_peoples_predictions_cannot_be_touched(signed_in: Client, name: str) -> None:
     prediction = PredictionFactory()
     assert signed_in.post(url(name, prediction)).status_code == 404
-    prediction.refresh_from_db()
-    assert prediction.status == Status.QUEUED
+    assert Prediction.objects.get().status == Status.QUEUED
 
 
 def test_a_waiting_prediction_can_be_canceled(signed_in: Client, user: User) -> None:
@@ -109,3 +108,53 @@ def test_deleting_removes_row_file_and_thumbnail(
     assert not Prediction.objects.exists()
     assert not Image.objects.exists()
     assert not any(default_storage.exists(name) for name in names)
+
+
+def test_the_result_names_the_model_and_what_computed_it(signed_in: Client, user: User) -> None:
+    prediction = PredictionFactory(image__owner=user, succeeded=True, variant="onnxruntime int8")
+    version = prediction.model_version
+    page = signed_in.get(url("prediction", prediction)).content.decode()
+    assert reverse("model", args=[version.name, version.version]) in page
+    assert "onnxruntime int8" in page
+
+
+@pytest.fixture
+def recalled(user: User) -> Prediction:
+    """A prediction that was answered from an earlier one."""
+    made = {"cached": True, "started_at": None, "inference_seconds": None, "batch_size": None}
+    return PredictionFactory(image__owner=user, succeeded=True, **made)
+
+
+def test_an_answer_from_before_says_so_and_shows_no_times(
+    signed_in: Client, recalled: Prediction
+) -> None:
+    page = signed_in.get(url("prediction", recalled)).content.decode()
+    assert "Answered at once: this picture was classified before." in page
+    for name in ("Waited", "Inference", "In all"):
+        assert f"<dt>{name}</dt>" not in page
+
+
+def test_the_card_of_an_answer_from_before_says_so(signed_in: Client, recalled: Prediction) -> None:
+    PredictionFactory(image__owner=recalled.owner, succeeded=True)
+    page = signed_in.get(reverse("history")).content.decode()
+    assert page.count("Answered at once: classified before") == 1
+
+
+def test_a_picture_is_classified_again_by_the_same_model(
+    signed_in: Client, recalled: Prediction
+) -> None:
+    assert "Classify again" in signed_in.get(url("prediction", recalled)).content.decode()
+    response = signed_in.post(url("rerun", recalled))
+    again = Prediction.objects.exclude(id=recalled.id).get()
+    assert response.url == url("prediction", again)
+    assert (again.image, again.model_version) == (recalled.image, recalled.model_version)
+    assert (again.status, again.cached) == (Status.QUEUED, False), "no earlier answer will do"
+
+
+def test_what_is_pending_is_not_offered_again(signed_in: Client, user: User) -> None:
+    prediction = PredictionFactory(image__owner=user)
+    assert "Classify again" not in signed_in.get(url("prediction", prediction)).content.decode()
+
+
+def test_classifying_again_needs_a_post(signed_in: Client, recalled: Prediction) -> None:
+    assert signed_in.get(url("rerun", recalled)).status_code == 405

@@ -569,8 +569,8 @@ class TestFairness:
             )
             deliver_due()
         assert len(receiver.received) == 3
-        # It never waited for a second turn of everybody else.
-        assert slow_seen[0] <= deliver.AT_ONCE + 4
+        # It never waited for a second turn of everybody else, some of whom may have begun theirs.
+        assert slow_seen[0] < 2 * deliver.AT_ONCE
 
     def test_one_endpoint_takes_a_few_places_only(self, endpoint, receiver):
         most, under_way, lock = 0, 0, threading.Lock()

@@ -13,13 +13,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from classifier.actions.delete import delete_model_version
-from classifier.admin.base import NOTHING, ReadOnlyAdmin, with_shape
+from classifier.admin.base import NOTHING, with_shape
+from classifier.admin.computing import ComputingAdmin
 from classifier.models import ModelVersion
 
 
 @admin.register(ModelVersion)
-class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
-    list_display = ("__str__", "serves", "architecture", "labels_count", "engine", "activated_at")
+class ModelVersionAdmin(ComputingAdmin):
+    list_display = ("__str__", "serves", "architecture", "labels_count", "computed", "activated_at")
+    list_select_related = ("variant",)
     ordering = ("name", "-version")
     search_fields = ("name", "architecture", "sha256__startswith")
     sortable_by = ()
@@ -28,7 +30,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         (None, {"fields": ("name", "version", "serves", "created_at", "activated_at", "made")}),
         (
             gettext_lazy("Network"),
-            {"fields": ("architecture", "engine", "preprocessing", "labels_list", "results")},
+            {"fields": ("architecture", "computed", "preprocessing", "labels_list", "results")},
         ),
         (gettext_lazy("Weights"), {"fields": ("file", "sha256", "source", "licence")}),
     )
@@ -46,6 +48,10 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
     def serves(self, version: ModelVersion) -> str:
         serving = getattr(version, "is_serving", False)
         return with_shape("succeeded", "●", _("Serves by default")) if serving else NOTHING
+
+    @admin.display(description=gettext_lazy("computed by"))
+    def computed(self, version: ModelVersion) -> str:
+        return version.computed_by
 
     @admin.display(description=gettext_lazy("labels"))
     def labels_count(self, version: ModelVersion) -> int:
@@ -79,9 +85,6 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
             version.pk,
             version.predictions.count(),
         )
-
-    def has_activate_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("classifier.change_modelversion")
 
     @admin.action(
         description=gettext_lazy("Let the selected model version serve"), permissions=["activate"]

@@ -64,7 +64,18 @@ class PredictionAdmin(ReviewingAdmin):
     fieldsets = (
         (
             None,
-            {"fields": ("state", "verdict", "image", "owner", "model_version", "source")},
+            {
+                "fields": (
+                    "state",
+                    "verdict",
+                    "image",
+                    "owner",
+                    "model_version",
+                    "variant",
+                    "cached",
+                    "source",
+                )
+            },
         ),
         (
             _("Times"),

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from django.core.files.storage import default_storage
 
-from classifier.actions.install import weights_on_disk
+from classifier.actions.install import file_on_disk
 from classifier.management.refusals import suggestion
 from classifier.ml.architectures import COMPACT_CNN, UnknownArchitecture, architecture_names
 from classifier.ml.bundle import Bundle, is_bundle, read_bundle, shipped_bundles
@@ -63,7 +63,7 @@ def _downloaded(source: str, folder: Path, timeout: float) -> Iterator[Path]:
     """The weights from that address, or from the store where they were downloaded before."""
     for version in ModelVersion.objects.filter(source=source):
         if default_storage.exists(str(version.weights)):
-            with weights_on_disk(version) as path:
+            with file_on_disk(version.weights) as path:
                 yield path
             return
     yield download(source, folder, timeout, progress=sys.stderr.isatty())

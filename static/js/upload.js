@@ -93,10 +93,11 @@ function settle({ row }, html) {
   keepPreview(row, card);
   row.replaceWith(card);
   window.htmx.process(card);
-  if ("refused" in card.dataset) {
-    announcement.textContent = card.querySelector(".card-body").innerText;
-  } else {
+  if (card.querySelector("[name=seen]")) {
     document.body.dispatchEvent(new Event("wake"));
+  } else {
+    // Refused, or answered at once: the page will not ask for it, so nothing else would say it.
+    announcement.textContent = card.querySelector(".card-body").innerText;
   }
 }
 

@@ -64,8 +64,8 @@ def test_of_several_files_the_refused_one_says_why_and_the_rest_go_on(
         write(tmp_path, "two.png", image_bytes(colour="blue")),
     )
     wait_for(page, lambda: text(page, "#uploads").count("Queued") == 2)
+    wait_for(page, lambda: "notes.txt" in text(page, "#uploads [data-refused]"))
     refused = text(page, "#uploads [data-refused]")
-    assert "notes.txt" in refused
     assert "This is not an image in a known format." in refused
     assert [card.text.split("\n")[0] for card in find_all(page, "#uploads > li")] == [
         "one.png",

@@ -10,11 +10,12 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from classifier.actions.install import weights_on_disk
+from classifier.actions.install import file_on_disk
 from classifier.management.refusals import NOTHING_INSTALLED, find_version, refusals_told, refuse
 from classifier.ml.engines import Engine, load_engine
 from classifier.ml.inference import Decoded, classify_files, top_labels
-from classifier.ml.preprocess import UndecodableImage
+from classifier.ml.network import Network
+from classifier.ml.preprocess import UndecodableImage, preprocess, preprocess_exactly
 from classifier.ml.spec import ModelSpec
 from classifier.ml.weights import check_sha256
 from classifier.models import ModelVersion
@@ -32,6 +33,11 @@ class Command(BaseCommand):
             "--model", metavar="NAME[@VERSION]", help="default: the model that serves"
         )
         parser.add_argument("--top-k", type=_positive, default=5, help="labels for each image")
+        parser.add_argument(
+            "--exact",
+            action="store_true",
+            help="decode and resize exactly as torchvision does it, which takes longer",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object a line")
 
     def run_from_argv(self, argv: list[str]) -> None:
@@ -47,7 +53,8 @@ class Command(BaseCommand):
             spec, engine = _load(version)
         format_ = _json_line if options["json"] else _text_line(files)
         failures = 0
-        found = classify_files(files, engine, spec)
+        pixels = preprocess_exactly if options["exact"] else preprocess
+        found = classify_files(files, engine, spec, pixels)
         for path, scores in tqdm(found, total=len(files), unit="image", disable=None):
             failures += isinstance(scores, UndecodableImage)
             result = _result(path, scores, version, options["top_k"])
@@ -85,9 +92,9 @@ def _serving() -> ModelVersion:
 
 def _load(version: ModelVersion) -> tuple[ModelSpec, Engine]:
     spec = ModelSpec.from_json(version.spec)
-    with weights_on_disk(version) as weights:
+    with file_on_disk(version.weights) as weights:
         check_sha256(weights, version.sha256)
-        return spec, load_engine(version.engine, version.architecture, weights, spec)
+        return spec, load_engine(Network(version.architecture, weights, spec))
 
 
 def _result(path: Path, scores: Decoded, version: ModelVersion, top_k: int) -> dict[str, Any]:

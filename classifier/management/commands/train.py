@@ -9,8 +9,9 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 from tqdm import tqdm
 
+from classifier.actions.install import file_on_disk
 from classifier.management.installing import install_bundle
-from classifier.management.refusals import refusals_told
+from classifier.management.refusals import find_version, refusals_told
 from classifier.ml.architectures import COMPACT_CNN
 from classifier.ml.bundle import WEIGHTS, Bundle
 from classifier.ml.datasets import (
@@ -19,11 +20,14 @@ from classifier.ml.datasets import (
     list_labelled_files,
     load_square_images,
 )
+from classifier.ml.distillation import Distillation, Teacher
 from classifier.ml.engines import load_engine
 from classifier.ml.evaluation import Accuracy, measure_accuracy
+from classifier.ml.network import Network
 from classifier.ml.spec import INTERPOLATIONS, ModelSpec
-from classifier.ml.training import Recipe, Trainer, TrainingData
-from classifier.ml.weights import write_weights
+from classifier.ml.training import Recipe, Trainer, TrainingData, training_device
+from classifier.ml.weights import check_sha256, write_weights
+from classifier.models import ModelVersion
 
 DEFAULTS = {field.name: field.default for field in fields(Recipe)}
 
@@ -52,6 +56,17 @@ class Command(BaseCommand):
         parser.add_argument("--resize", type=int, help="the spec's resize; default: the image size")
         parser.add_argument("--interpolation", choices=INTERPOLATIONS, default="bilinear")
         parser.add_argument(
+            "--teacher",
+            metavar="MODEL[@V]",
+            help="an installed model of the same labels, whose answers are learned too",
+        )
+        parser.add_argument(
+            "--temperature", type=float, default=4.0, help="how much its answers are softened"
+        )
+        parser.add_argument(
+            "--teacher-weight", type=float, default=0.5, help="of its answers against the labels"
+        )
+        parser.add_argument(
             "--work",
             type=Path,
             metavar="FOLDER",
@@ -71,8 +86,9 @@ class Command(BaseCommand):
         work.mkdir(parents=True, exist_ok=True)
         checkpoint = work / "checkpoint.pt"
         with refusals_told():
+            taught_by = find_version(options["teacher"]) if options["teacher"] else None
             held_out = list_labelled_files(options["data"] / "test")
-            trainer = self._trainer(options, held_out, checkpoint)
+            trainer = self._trainer(options, held_out, checkpoint, taught_by)
             self._train(trainer, checkpoint)
             bundle = _export(trainer, options, options["bundle"] or work)
             accuracy = self._measure(bundle, held_out)
@@ -87,17 +103,23 @@ class Command(BaseCommand):
         checkpoint.unlink()  # what it was for is done; the next run starts anew
 
     def _trainer(
-        self, options: dict[str, Any], held_out: LabelledFiles, checkpoint: Path
+        self,
+        options: dict[str, Any],
+        held_out: LabelledFiles,
+        checkpoint: Path,
+        taught_by: ModelVersion | None,
     ) -> Trainer:
         fitted = list_labelled_files(options["data"] / "train")
         if fitted.labels != held_out.labels:
             raise InvalidDataset("the folders in train and in test must have the same names")
+        recipe = _recipe(options, taught_by)
+        teacher = _teacher(taught_by, fitted.labels) if taught_by else None
         self.stdout.write(f"Reading {len(fitted.files) + len(held_out.files)} images.")
         size = options["image_size"]
         data = TrainingData(
             fitted.labels, *load_square_images(fitted, size), *load_square_images(held_out, size)
         )
-        trainer = Trainer(_recipe(options), data)
+        trainer = Trainer(recipe, data, teacher)
         if checkpoint.exists():
             trainer.load_checkpoint(checkpoint)
             self.stdout.write(f"Going on after epoch {trainer.epoch}; {checkpoint} is the state.")
@@ -122,7 +144,7 @@ class Command(BaseCommand):
 
     def _measure(self, bundle: Bundle, held_out: LabelledFiles) -> Accuracy:
         """What the stored float16 weights are worth, through the engine that will serve them."""
-        engine = load_engine("torch", bundle.architecture, bundle.weights, bundle.spec)
+        engine = load_engine(bundle.network)
         with tqdm(total=len(held_out.files), unit="image", disable=None) as bar:
             return measure_accuracy(held_out, engine, bundle.spec, after_image=bar.update)
 
@@ -132,7 +154,14 @@ class Command(BaseCommand):
         self.stdout.write(f"{_percent(accuracy.overall)} of {accuracy.images} held-out images.")
 
 
-def _recipe(options: dict[str, Any]) -> Recipe:
+def _teacher(version: ModelVersion, labels: tuple[str, ...]) -> Teacher:
+    with file_on_disk(version.weights) as weights:
+        check_sha256(weights, version.sha256)
+        network = Network(version.architecture, weights, ModelSpec.from_json(version.spec))
+        return Teacher(network, labels, training_device())
+
+
+def _recipe(options: dict[str, Any], taught_by: ModelVersion | None) -> Recipe:
     return Recipe(
         architecture=options["arch"],
         image_size=options["image_size"],
@@ -140,6 +169,11 @@ def _recipe(options: dict[str, Any]) -> Recipe:
         batch_size=options["batch_size"],
         learning_rate=options["lr"],
         seed=options["seed"],
+        distillation=Distillation(
+            taught_by.sha256, options["temperature"], options["teacher_weight"]
+        )
+        if taught_by
+        else None,
     )
 
 
@@ -161,9 +195,13 @@ def _export(trainer: Trainer, options: dict[str, Any], folder: Path) -> Bundle:
         architecture=options["arch"],
         weights=folder / WEIGHTS,
         spec=spec,
-        source=f"trained from scratch on {options['data'].absolute().name}",
+        source=f"trained from scratch on {options['data'].absolute().name}{_taught(options)}",
         licence=options["licence"],
     )
+
+
+def _taught(options: dict[str, Any]) -> str:
+    return f", taught by {options['teacher']}" if options["teacher"] else ""
 
 
 def _metrics(accuracy: Accuracy, data: Path) -> dict[str, Any]:

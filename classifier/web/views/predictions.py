@@ -4,16 +4,18 @@ import uuid
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
 
+from classifier.actions import submit
 from classifier.actions.cancel import cancel_one
 from classifier.actions.delete import delete_prediction
-from classifier.models import Prediction
+from classifier.actions.submit import Order
+from classifier.models import Image, Prediction
 from classifier.web import cards, paging
 from classifier.web.forms import HistoryForm
 from classifier.web.requests import SignedInRequest
@@ -82,6 +84,17 @@ def cancel(request: SignedInRequest, key: uuid.UUID) -> HttpResponse:
     if not canceled:
         messages.warning(request, _("Too late to cancel: a worker had begun with this picture."))
     return redirect("prediction", key)
+
+
+@require_POST
+def rerun(request: SignedInRequest, key: uuid.UUID) -> HttpResponse:
+    """Classify the picture once more by the same model version, and go where the answer will be."""
+    again = get_object_or_404(_own(request).select_related("model_version"), id=key)
+    try:
+        made = submit.rerun(again, Order(request.user, again.model_version))
+    except Image.DoesNotExist:
+        raise Http404 from None
+    return redirect("prediction", made.id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
