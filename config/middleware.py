@@ -1,8 +1,12 @@
 """What the framework's middleware does not do by itself."""
 
+import functools
 from collections.abc import Callable
 from functools import partial
 
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
 from django.http import HttpRequest, HttpResponseBase, HttpResponsePermanentRedirect
 from django.middleware.common import CommonMiddleware
 from django.utils.cache import patch_vary_headers
@@ -16,6 +20,22 @@ class SlashedMiddleware(CommonMiddleware):
     response_redirect_class = staticmethod(  # type: ignore[assignment]
         partial(HttpResponsePermanentRedirect, preserve_request=True)
     )
+
+
+class PolicyMiddleware(CSPMiddleware):
+    """Puts the content security policy into words once: no view of ours has another one."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Add the policy."""
+        response.headers.setdefault(HEADER, _policy())
+        return response
+
+
+@functools.cache
+def _policy() -> str:
+    return build_policy()
 
 
 class ProgramsMiddleware:

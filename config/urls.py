@@ -4,9 +4,9 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include("classifier.web.urls")),
-    path("", include("classifier.api.urls")),
+    path("", include("classifier.api.urls")),  # first: programs ask most often
     path("", include("classifier.oip.urls")),
+    path("", include("classifier.web.urls")),
     path("admin/", admin.site.urls),
 ]
 handler400 = "config.errors.bad_request"

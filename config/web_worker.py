@@ -10,6 +10,7 @@ import socket
 from collections import deque
 from concurrent.futures import Future
 from itertools import count
+from time import monotonic
 from typing import Any
 
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
@@ -27,6 +28,14 @@ class PagesFirst(ThreadWorker):  # type: ignore[misc]
         self.people: deque[TConn] = deque()
         self.programs: deque[TConn] = deque()
         self.turns = count(1)
+        self.notified = 0.0
+
+    def notify(self) -> None:
+        """Tell the arbiter once a second that we live: gunicorn's own tells it for every event."""
+        now = monotonic()
+        if now - self.notified >= 1:
+            self.notified = now
+            super().notify()
 
     def enqueue_req(self, conn: TConn) -> None:
         """Let a connection wait for a thread, or without one for what it has to say."""

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from django.db import models
 from django.http import Http404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,6 +11,7 @@ from rest_framework.response import Response
 from classifier.api.preferences import parse_prefer, wait_as_preferred
 from classifier.api.representations import Object, show_batches, show_items, show_prediction
 from classifier.models import Batch, Prediction
+from classifier.queries.prepared import Prepared
 
 
 def answer_made(request: Request, made: Prediction | Batch, *, replayed: bool) -> Response:
@@ -32,14 +34,19 @@ def answer_made(request: Request, made: Prediction | Batch, *, replayed: bool) -
     return Response(body, status=201 if ended else 202, headers=headers)
 
 
+_with_facts = Prepared(
+    lambda key: Prediction.objects.with_facts().filter(id=key), key=models.UUIDField()
+)
+
+
 def _prediction(request: Request, made: Prediction, replayed: bool) -> tuple[Object, Any]:
     preference = parse_prefer(request.headers.get("Prefer", ""))
     headers = wait_as_preferred([made.id], preference)
     if replayed or preference.wait is not None:
-        current = Prediction.objects.with_facts().filter(id=made.id).first()
-        if current is None:
+        current = _with_facts(key=made.id)
+        if not current:
             raise Http404
-        made = current
+        [made] = current
     return show_prediction(request, made), headers
 
 

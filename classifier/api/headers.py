@@ -33,6 +33,11 @@ IDEMPOTENCY_KEY = _header(
     "A name of your own for this request. Sent again with it within 24 hours, it is done once.",
     pattern="^[!-~]{1,255}$",
 )
+CACHE_CONTROL = _header(
+    "Cache-Control",
+    "`no-cache` has the image classified anew; without it, an answer that the same image had from "
+    "the same model, computed the same way, is answered again, with `cached` in its `metrics`.",
+)
 IF_NONE_MATCH = _header("If-None-Match", "The `ETag` of what you have; 304 if it is still that.")
 MADE = [
     _answered("Location", "Where it is.", 201, 202, format="uri"),

@@ -32,7 +32,7 @@ class VersionBrief(serializers.Serializer[Any]):
         child=serializers.CharField(), help_text="`champion`: it answers where no model is named."
     )
     architecture = serializers.CharField()
-    engine = serializers.CharField(help_text="What computes it.")
+    engine = serializers.CharField(help_text="What computes it for reference.")
     created_at = serializers.DateTimeField(help_text="When it was installed.")
     activated_at = serializers.DateTimeField(
         allow_null=True, help_text="When it was last told to serve."
@@ -43,6 +43,7 @@ class VersionBrief(serializers.Serializer[Any]):
 class VersionSerializer(VersionBrief):
     """All that is known of a version."""
 
+    variant = serializers.CharField(help_text="What computes it now, such as `torch fp32`.")
     labels = serializers.ListField(
         child=serializers.CharField(), help_text="In the order of the network's outputs."
     )

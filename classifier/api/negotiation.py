@@ -7,6 +7,8 @@ from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.request import Request
 
+ANYTHING = "*/*"
+
 
 class Negotiation(DefaultContentNegotiation):
     """By `?format=`, or by the `Accept` header; what there is not is refused the same for both."""
@@ -17,12 +19,25 @@ class Negotiation(DefaultContentNegotiation):
         Raises:
             NotAcceptable: if there is no such format; an empty one is none.
         """
+        if _takes_anything(request):
+            return renderers[0], renderers[0].media_type
         if request.query_params.get("format") == "":
             raise NotAcceptable
         try:
             return super().select_renderer(request, renderers, format_suffix)
         except Http404:
             raise NotAcceptable from None
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        """Choose; at once where the type is said as the parser says it, as nearly all do."""
+        said = request.content_type.partition(";")[0]
+        named = (parser for parser in parsers if parser.media_type == said)
+        return next(named, None) or super().select_parser(request, parsers)
+
+
+def _takes_anything(request: Request) -> bool:
+    """Most programs do not say what they would like."""
+    return request.META.get("HTTP_ACCEPT", ANYTHING) == ANYTHING and "format" not in request.GET
 
 
 class WhateverIsPreferred(BaseContentNegotiation):

@@ -46,9 +46,15 @@ class MetricsSerializer(Shape):
         allow_null=True, help_text="Seconds from the upload to the end."
     )
     batch_size = serializers.IntegerField(
-        allow_null=True, help_text="How many images went through the network together."
+        allow_null=True, help_text="How many images the worker took together."
     )
-    engine = serializers.CharField()
+    engine = serializers.CharField(help_text="What computed it, or would now.")
+    variant = serializers.CharField(
+        allow_null=True, help_text="How it was computed: the engine, the precision, the recipe."
+    )
+    cached = serializers.BooleanField(
+        help_text="Whether an earlier answer to the same image was taken."
+    )
 
 
 class QueueSerializer(Shape):

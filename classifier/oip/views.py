@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from classifier import __version__
 from classifier.actions.answer import answer
 from classifier.actions.submit import Order
+from classifier.freshness import asks_anew
 from classifier.models import ModelVersion, Scope, Source, User
 from classifier.oip import inputs, outputs
 from classifier.oip.bodies import read_body
@@ -123,7 +124,13 @@ class Infer(ProtocolView):
         body = read_body(request)
         wanted = outputs.read_wanted(body)
         images = inputs.read_images(body.inputs)
-        order = Order(request.user, found, Source.OIP, keeps_probabilities=True)
+        order = Order(
+            request.user,
+            found,
+            Source.OIP,
+            keeps_probabilities=True,
+            may_be_cached=not asks_anew(request.headers.get("Cache-Control", "")),
+        )
         predictions = answer(order, images, settings.ANSWER_SECONDS)
         scores = [prediction.class_scores or [] for prediction in predictions]
         return outputs.respond(body, wanted, found, scores)

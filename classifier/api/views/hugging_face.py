@@ -18,11 +18,12 @@ from rest_framework.response import Response
 
 from classifier.actions.submit import Order
 from classifier.api.bodies import BINARY, IMAGE
+from classifier.api.headers import CACHE_CONTROL
 from classifier.api.inputs import NAMELESS
 from classifier.api.now import classify_now, read_file, wrong
 from classifier.api.parsers import ImageParser, JSONParser
 from classifier.api.problems import Problem
-from classifier.api.requests import SignedInRequest
+from classifier.api.requests import SignedInRequest, may_be_cached
 from classifier.api.schema import refusals
 from classifier.encoded import decode_image
 from classifier.images import InvalidImage
@@ -85,6 +86,7 @@ class ImageClassification:
     ]
 
     @extend_schema(
+        parameters=[CACHE_CONTROL],
         request={
             "application/json": REQUEST,
             "image/*": BINARY,
@@ -101,7 +103,8 @@ class ImageClassification:
         found = _find(name, version)
         content, top_k = _read(request)
         top_k = top_k and min(top_k, len(found.labels))
-        order = Order(request.user, found, Source.API, top_k=top_k)
+        fresh_or_not = may_be_cached(request)
+        order = Order(request.user, found, Source.API, top_k=top_k, may_be_cached=fresh_or_not)
         return Response(classify_now(order, content, NAMELESS).answer)
 
 

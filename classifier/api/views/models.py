@@ -84,6 +84,7 @@ def show_version(request: Request, version: ModelVersion) -> Object:
     spec = {name: value for name, value in version.spec.items() if name != "labels"}
     return {
         **_brief(request, version, catalogue.serving_version()),
+        "variant": version.computed_by,
         "labels": version.labels,
         "spec": spec,
         "metrics": version.metrics,

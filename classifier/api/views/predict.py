@@ -11,10 +11,11 @@ from rest_framework.views import APIView
 
 from classifier.actions.submit import Order
 from classifier.api.bodies import BINARY
+from classifier.api.headers import CACHE_CONTROL
 from classifier.api.now import classify_now
 from classifier.api.parsers import ImageParser, JSONParser
 from classifier.api.problems import Problem
-from classifier.api.requests import SignedInRequest
+from classifier.api.requests import SignedInRequest, may_be_cached
 from classifier.api.schema import refusals
 from classifier.api.tutorials import FORM, JSON, read_image
 from classifier.models import ModelVersion, Prediction, Scope, Source
@@ -51,7 +52,8 @@ class Predict(APIView):
     @extend_schema(
         operation_id="predict",
         parameters=[
-            OpenApiParameter("model", description="Another model than the one that serves.")
+            OpenApiParameter("model", description="Another model than the one that serves."),
+            CACHE_CONTROL,
         ],
         request={"multipart/form-data": FORM, "application/json": JSON, "image/*": BINARY},
         responses={200: ANSWER, **refusals(503, 504, 507)},
@@ -64,7 +66,13 @@ class Predict(APIView):
         """
         version = _find(request.query_params.get("model", ""))
         content, name = read_image(request)
-        order = Order(request.user, version, Source.PREDICT, keeps_probabilities=True)
+        order = Order(
+            request.user,
+            version,
+            Source.PREDICT,
+            keeps_probabilities=True,
+            may_be_cached=may_be_cached(request),
+        )
         return Response(describe(classify_now(order, content, name), version))
 
 

@@ -70,6 +70,7 @@ class Predictions(GenericAPIView[Prediction]):
         parameters=[
             headers.PREFER,
             headers.IDEMPOTENCY_KEY,
+            headers.CACHE_CONTROL,
             *headers.in_query(bodies.OPTIONS_IN_TEXT),
             *headers.MADE,
         ],
