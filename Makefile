@@ -6,7 +6,7 @@ BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 # With it, every start would compile every module anew: three times as slow.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run test browser-test fuzz check messages secrets lock installed-run installed-test installed-check
+.PHONY: help run test browser-test fuzz bench check messages secrets lock installed-run installed-test installed-check
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -23,6 +23,10 @@ browser-test: installed-test ## run the tests that need chromium and chromedrive
 fuzz: installed-test ## thousands of generated calls against the API of a whole installation
 	$(BIN)/python -m scripts.fuzz_api
 
+bench: installed-run ## measure how fast images become classes, beside other servers; BENCH=--quick
+	@benchmarks/bootstrap
+	@.venv-bench/bin/python -m benchmarks.serving $(BENCH)
+
 check: installed-check ## style, types, templates, layers, migrations, deployment, known holes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,8 +42,8 @@ secrets: ## make the secret files that docker-compose.yml reads
 
 messages: installed-run ## collect the texts into locale/ and compile them; needs gettext
 	$(BIN)/python manage.py makemessages -l zh_Hans --no-location --no-wrap \
-		--ignore .venv --ignore tests --ignore benchmarks --ignore scripts
-	$(BIN)/python manage.py compilemessages -l zh_Hans --ignore .venv
+		--ignore .venv --ignore .venv-bench --ignore tests --ignore benchmarks --ignore scripts
+	$(BIN)/python manage.py compilemessages -l zh_Hans --ignore .venv --ignore .venv-bench
 
 lock: installed-check ## pin the newest versions that requirements/*.in allow
 	scripts/lock

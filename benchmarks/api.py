@@ -1,6 +1,6 @@
 """What the REST API takes on this machine, with gunicorn as shipped.
 
-    python -m benchmarks.api uploads     accepted uploads/s, against a bare Django view
+    python -m benchmarks.api uploads     accepted uploads/s, against a bare view of REST framework
     python -m benchmarks.api wait        `Prefer: wait` one at a time, less the model's own time
     python -m benchmarks.api waiters     1,000 at once who wait, and how the pages do meanwhile
 
@@ -66,7 +66,7 @@ def headers_of(token: str, **more: str) -> dict[str, str]:
 
 def measure_uploads(options: argparse.Namespace, token: str) -> None:
     """In turns, so that whatever else the machine does hits both alike; the worker is paused."""
-    worker = pids_of("-A config worker")
+    worker = pids_of(" -n worker@")
     api = (options.port, "/api/v1/predictions/", 202, pids_of("config.wsgi"))
     with bare_view(options.port + BARE_PORT_AFTER) as bare_pids:
         bare = (options.port + BARE_PORT_AFTER, "/", 201, bare_pids)

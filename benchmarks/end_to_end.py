@@ -47,8 +47,8 @@ def parse_arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def throw_away_installation(port: int) -> Iterator[None]:
-    """A running installation, which this process's environment then names."""
+def throw_away_installation(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A running installation, which this process's environment then names; yields its process."""
     with tempfile.TemporaryDirectory(prefix="sightline-bench-") as folder:
         os.environ.update(
             DJANGO_SETTINGS_MODULE="config.settings",
@@ -57,12 +57,12 @@ def throw_away_installation(port: int) -> Iterator[None]:
             SIGHTLINE_FETCH_RESNET50="0",
             PORT=str(port),
         )
-        with running_installation(folder):
-            yield
+        with running_installation(folder) as process:
+            yield process
 
 
 @contextmanager
-def running_installation(folder: str) -> Iterator[None]:
+def running_installation(folder: str) -> Iterator[subprocess.Popen[bytes]]:
     log = Path(folder) / "output"
     with log.open("w") as stream:
         process = subprocess.Popen(
@@ -73,7 +73,7 @@ def running_installation(folder: str) -> Iterator[None]:
                 if process.poll() is not None:
                     sys.exit(log.read_text())
                 time.sleep(0.1)
-            yield
+            yield process
         finally:
             process.terminate()
             process.wait()

@@ -1,6 +1,6 @@
 """How many uploads a second the web process takes: no worker is needed, nothing is classified.
 
-    python benchmarks/web_uploads.py http://127.0.0.1:8000 admin PASSWORD --connections 8
+    python -m benchmarks.web_uploads http://127.0.0.1:8000 admin PASSWORD --connections 8
 
 Every upload is a JPEG of about 60 kB of its own, sent as the page's script sends it, over
 connections that are kept open.
@@ -11,16 +11,13 @@ import http.client
 import io
 import os
 import statistics
-import sys
 import time
 import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.person import Person
 
 BOUNDARY = "sightline-benchmark"

@@ -5,7 +5,8 @@
 PHOTOS is a folder of full-size photos named as ImageNet's, `n01558993_robin.JPEG`: those of the
 kinds below count, each under the everyday label that it is an instance of. Kinds that might carry
 two labels (an ambulance, a minibus, a wolf) are left out. FOLDER holds CIFAR-10's test images,
-folder per class. The first line is the bundle's own spec; the others are what else was tried.
+folder per class. The first line of the table is the bundle's own spec; the others are what else was
+tried.
 """
 
 import argparse
@@ -16,8 +17,9 @@ from pathlib import Path
 from classifier.ml.bundle import SHIPPED, Bundle, read_bundle
 from classifier.ml.datasets import LabelledFiles, list_labelled_files
 from classifier.ml.engines import load_engine
-from classifier.ml.inference import classify_files
-from classifier.ml.preprocess import UndecodableImage
+from classifier.ml.inference import Preprocess, classify_files
+from classifier.ml.network import Network
+from classifier.ml.preprocess import UndecodableImage, preprocess, preprocess_exactly
 from classifier.ml.spec import ModelSpec
 
 KINDS = {
@@ -57,21 +59,25 @@ def clear(photos: LabelledFiles) -> LabelledFiles:
 
 
 def share_right(
-    bundle: Bundle, spec: ModelSpec, data: LabelledFiles, verbose: bool = False
+    bundle: Bundle,
+    spec: ModelSpec,
+    data: LabelledFiles,
+    preprocess: Preprocess = preprocess_exactly,
+    verbose: bool = False,
 ) -> float:
     """How many of the images get the right label first, 0 to 1."""
-    engine = load_engine("torch", bundle.architecture, bundle.weights, spec)
+    engine = load_engine(Network(bundle.architecture, bundle.weights, spec))
     engine.max_batch = 64
     truth = dict(data.files)
     right = 0
-    for path, scores in classify_files(list(truth), engine, spec):
+    for path, scores in classify_files(list(truth), engine, spec, preprocess):
         if isinstance(scores, UndecodableImage):
             raise SystemExit(f"{path}: {scores}")
         right += int(scores.argmax()) == truth[path]
         if verbose:
-            score, best = scores.max(dim=0)
-            mark = " " if int(best) == truth[path] else "x"
-            print(f"{mark} {path.name:<45} {spec.labels[int(best)]:<12} {float(score):5.0%}")
+            best = int(scores.argmax())
+            mark = " " if best == truth[path] else "x"
+            print(f"{mark} {path.name:<45} {spec.labels[best]:<12} {scores[best]:5.0%}")
     return right / len(truth)
 
 
@@ -90,6 +96,8 @@ def main() -> None:
         f"{own:.1%} of {len(photos.files)} photos are right, and "
         f"{share_right(bundle, bundle.spec, subject):.1%} of the {len(subject.files)} clear ones"
     )
+    served = share_right(bundle, bundle.spec, photos, preprocess)
+    print(f"{served:.1%} of the photos are right as they are decoded for serving")
     print("resize crop interpolation  photos   clear  CIFAR-10")
     tried = [
         replace(bundle.spec, resize=resize, crop=crop, interpolation=interpolation)

@@ -74,6 +74,8 @@ def every_shot(result: str) -> list[Shot]:
         "empty": "/predictions/?label=nothing",
         "result": result,
         "delete": f"{result}delete/",
+        "models": "/models/",
+        "model": "/models/everyday@1/",
         "tokens": "/tokens/",
         "about": "/about/",
         "password": "/password/",
