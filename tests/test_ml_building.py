@@ -58,14 +58,14 @@ def test_torch_needs_no_file(network, folder):
     assert build(network, variant, noise(0), folder) == variant
 
 
-def test_the_file_takes_bytes_of_any_number_of_images_and_gives_probabilities(fp32):
+def test_the_file_takes_bytes_of_any_number_of_images_and_gives_logits(fp32):
     session = onnxruntime.InferenceSession(fp32)
     [given], [taken] = session.get_inputs(), session.get_outputs()
     assert (given.name, given.type, given.shape[1:]) == ("pixels", "tensor(uint8)", [32, 32, 3])
-    assert (taken.name, taken.type, taken.shape[1:]) == ("probabilities", "tensor(float)", [3])
+    assert (taken.name, taken.type, taken.shape[1:]) == ("logits", "tensor(float)", [3])
     for count in (1, 2, 7):
-        [scores] = session.run(None, {"pixels": noise(count)})
-        assert np.allclose(scores.sum(axis=1), 1, atol=1e-5)
+        [logits] = session.run(None, {"pixels": noise(count)})
+        assert logits.shape == (count, 3)
 
 
 def test_the_file_needs_no_other_beside_it(fp32, tmp_path):
@@ -95,7 +95,7 @@ def test_other_weights_or_another_calibration_give_another_file(network, folder,
     assert build(other, FP32, noise(0), folder).file != build(network, FP32, noise(0), folder).file
 
 
-def test_int8_is_smaller_and_leaves_the_ends_of_the_network_in_float(fp32, int8):
+def test_int8_is_smaller_and_leaves_the_first_layer_in_float(fp32, int8):
     assert int8.stat().st_size < 0.4 * fp32.stat().st_size
     graph = onnx.load(int8).graph
     [convolution, *_] = [node for node in graph.node if node.op_type == "Conv"]
@@ -103,7 +103,6 @@ def test_int8_is_smaller_and_leaves_the_ends_of_the_network_in_float(fp32, int8)
         name for node in graph.node if node.op_type.endswith("Linear") for name in node.output
     }
     assert convolution.input[1] not in quantized
-    assert graph.node[-1].op_type == "Softmax"
 
 
 def test_the_same_pixels_give_the_same_file(fp32, int8, tmp_path):

@@ -206,7 +206,7 @@ def numbered(count):
 )
 def test_a_batch_too_large_for_the_memory_goes_in_halves_from_then_on(error):
     engine = Cramped(error)
-    assert engine.predict(numbered(8)).ravel().tolist() == list(range(8))
+    assert engine.logits(numbered(8)).ravel().tolist() == list(range(8))
     assert engine.asked == [8, 4, 2, 2, 4, 2, 2]
     assert engine.max_batch == 2
 
@@ -215,13 +215,13 @@ def test_one_image_too_large_for_the_memory_is_an_error():
     engine = Cramped(MemoryError())
     engine.compute = lambda _: (_ for _ in ()).throw(MemoryError())
     with pytest.raises(MemoryError):
-        engine.predict(numbered(2))
+        engine.logits(numbered(2))
 
 
 def test_other_errors_are_not_tried_again():
     engine = Cramped(RuntimeError("shape mismatch"))
     with pytest.raises(RuntimeError, match="shape mismatch"):
-        engine.predict(numbered(8))
+        engine.logits(numbered(8))
     assert engine.asked == [8]
 
 

@@ -89,6 +89,6 @@ def test_it_is_trained_once_and_exported_for_each_engine(tmp_path):
     session = onnxruntime.InferenceSession(built[0].file)
     [answers] = session.run(None, {"pixels": pixels})
     with torch.inference_mode():
-        expected = smaller(normalised(pixels, SMALL)).softmax(1).numpy()
-    assert np.abs(answers - expected).max() < 1e-5
+        expected = smaller(normalised(pixels, SMALL)).numpy()
+    assert np.abs(answers - expected).max() < 1e-4
     assert built[1].file.stat().st_size < built[0].file.stat().st_size / 2

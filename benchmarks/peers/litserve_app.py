@@ -46,7 +46,7 @@ class OnFile(Eager):
         return torch.from_numpy(np.array(crop))
 
     def predict(self, batch: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(self.compute(batch.numpy()))
+        return torch.from_numpy(self.compute(batch.numpy())).softmax(dim=1)
 
 
 def _onnxruntime(file: str) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from classifier.ml.engines import is_installed
 from classifier.ml.engines.torch import device_name, has_compiler
 from classifier.ml.export import export
-from classifier.ml.network import Network
+from classifier.ml.network import ONNX, Network
 from classifier.ml.quantization import quantize
 from classifier.ml.variant import COMPILED, REFERENCE, Variant
 from classifier.ml.weights import load_network, sha256_of
@@ -32,9 +32,12 @@ ON_CUDA = (
 )
 
 
-def candidates() -> tuple[Variant, ...]:
-    """What this machine can try, the reference first. Probes tell what works, gates what serves."""
-    all_of_them = ON_CUDA if device_name() == "cuda" else ON_CPU
+def candidates(reference: Variant = REFERENCE) -> tuple[Variant, ...]:
+    """What this machine can try of a network, its reference first. Probes tell what works, gates
+    what serves."""
+    all_of_them: tuple[Variant, ...] = ON_CUDA if device_name() == "cuda" else ON_CPU
+    if reference != REFERENCE:  # what was imported as ONNX is nothing that torch could load
+        all_of_them = tuple(variant for variant in ON_CPU if variant.engine != REFERENCE.engine)
     return tuple(
         variant
         for variant in all_of_them
@@ -51,7 +54,7 @@ def build(network: Network, variant: Variant, calibration: np.ndarray, folder: P
     Raises:
         NotExportable, NotQuantizable: if this network cannot be computed so.
     """
-    if variant.engine == "torch":
+    if variant.engine == "torch" or variant == network.reference:
         return variant
     if variant.precision == "int8":
         return replace(variant, file=_quantized(network, calibration, folder))
@@ -59,6 +62,8 @@ def build(network: Network, variant: Variant, calibration: np.ndarray, folder: P
 
 
 def _exported(network: Network, folder: Path) -> Path:
+    if network.weights.suffix == ONNX:
+        return network.weights
     target = folder / f"{_digest(network)}-fp32.onnx"
     if not target.exists():
         loaded = load_network(network.architecture, network.weights, network.spec)

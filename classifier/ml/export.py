@@ -14,17 +14,17 @@ from classifier.ml.refusal import Refusal
 from classifier.ml.spec import ModelSpec
 
 PIXELS = "pixels"
-PROBABILITIES = "probabilities"
+LOGITS = "logits"
 
 
 class NotExportable(Refusal):
     """The network does something that ONNX cannot express; the message says what."""
 
 
-class FromPixelsToProbabilities(nn.Module):
+class FromPixelsToLogits(nn.Module):
     """A network with all that an engine does around it, so that the file alone is enough.
 
-    uint8 pixels (n, crop, crop, 3) to float32 probabilities (n, classes).
+    uint8 pixels (n, crop, crop, 3) to float32 logits (n, classes).
     """
 
     scale: torch.Tensor
@@ -47,19 +47,19 @@ class FromPixelsToProbabilities(nn.Module):
         channels_first = pixels.permute(0, 3, 1, 2).contiguous()
         images = channels_first.float() * self.scale - self.offset
         logits: torch.Tensor = self.network(images)
-        return logits.softmax(dim=1)
+        return logits.float()
 
 
 def export(network: nn.Module, spec: ModelSpec, target: Path) -> None:
     """Write a network as one ONNX file, weights included.
 
-    Its input is `pixels`, uint8 (n, crop, crop, 3) for any n; its output is `probabilities`,
+    Its input is `pixels`, uint8 (n, crop, crop, 3) for any n; its output is `logits`,
     float32 (n, classes).
 
     Raises:
         NotExportable: if the network cannot be expressed in ONNX.
     """
-    whole = FromPixelsToProbabilities(network, spec).eval().cpu()
+    whole = FromPixelsToLogits(network, spec).eval().cpu()
     pixels = torch.zeros(2, spec.crop, spec.crop, 3, dtype=torch.uint8)
     try:
         with quietly():
@@ -67,7 +67,7 @@ def export(network: nn.Module, spec: ModelSpec, target: Path) -> None:
                 whole,
                 (pixels,),
                 input_names=[PIXELS],
-                output_names=[PROBABILITIES],
+                output_names=[LOGITS],
                 dynamic_shapes=({0: torch.export.Dim("n")},),
                 dynamo=True,
                 verbose=False,

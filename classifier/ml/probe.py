@@ -91,8 +91,6 @@ def check(engine: Engine, reference: Engine, sample: np.ndarray, variant: Varian
         raise WrongAnswer(f"{variant} answers in the shape {answers.shape}, not {expected.shape}")
     if not np.isfinite(answers).all():
         raise WrongAnswer(f"{variant} answers with values that are no finite numbers")
-    if np.abs(answers.sum(axis=1) - 1).max() > 0.01:
-        raise WrongAnswer(f"{variant} answers with probabilities that do not sum to 1")
     if variant.recipe.startswith(PRUNED):
         return  # another network by intention; how good it is, the gate judges
     distances = np.abs(answers - expected).sum(axis=1) / 2

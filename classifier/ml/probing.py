@@ -19,7 +19,7 @@ from classifier.ml.findings import Finding, finding_file, read_finding, write_fi
 from classifier.ml.network import Network
 from classifier.ml.probe import REFUSED, examine
 from classifier.ml.refusal import Refusal
-from classifier.ml.variant import REFERENCE, Variant
+from classifier.ml.variant import Variant
 
 CHILD = (sys.executable, "-m", "classifier.ml.probe")
 CHILD_SECONDS = 180  # torch.compile takes a minute of it
@@ -113,7 +113,7 @@ def adopt(variant: Variant, probe: Probe) -> None:
 def _found_out(
     network: Network, variant: Variant, sample: np.ndarray | None
 ) -> Probe | UnfitVariant:
-    if variant == REFERENCE:
+    if variant == network.reference:
         seconds = REFERENCE_SECONDS if sample is None else CALIBRATION_SECONDS
         return Probe(**examine(network, variant, None, seconds))
     try:

@@ -9,7 +9,7 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from classifier.ml.export import PIXELS, quietly
+from classifier.ml.export import quietly
 from classifier.ml.refusal import Refusal
 
 BATCH = 8
@@ -23,7 +23,8 @@ class NotQuantizable(Refusal):
 class Pixels(CalibrationDataReader):  # type: ignore[misc]
     """Feeds images (n, crop, crop, 3) to the calibration, a few at a time."""
 
-    def __init__(self, images: np.ndarray) -> None:
+    def __init__(self, images: np.ndarray, name: str) -> None:
+        self._name = name
         self._batches: Iterator[np.ndarray] = (
             images[start : start + BATCH] for start in range(0, len(images), BATCH)
         )
@@ -31,7 +32,7 @@ class Pixels(CalibrationDataReader):  # type: ignore[misc]
     def get_next(self) -> dict[str, np.ndarray] | None:
         """The next batch, by the name of the network's input; None after the last."""
         batch = next(self._batches, None)
-        return None if batch is None else {PIXELS: batch}
+        return None if batch is None else {self._name: batch}
 
 
 def quantize(source: Path, calibration: np.ndarray, target: Path) -> None:
@@ -51,15 +52,16 @@ def quantize(source: Path, calibration: np.ndarray, target: Path) -> None:
             with quietly():
                 # Folds what can be folded, and names the shapes that quantising needs to know.
                 quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+                graph = onnx.load(prepared).graph
                 quantize_static(
                     str(prepared),
                     str(target),
-                    Pixels(calibration),
+                    Pixels(calibration, graph.input[0].name),
                     quant_format=QuantFormat.QDQ,
                     per_channel=True,
                     weight_type=QuantType.QInt8,
                     activation_type=QuantType.QUInt8,  # with signed ones the CPU is half as fast
-                    nodes_to_exclude=_kept_in_float(onnx.load(prepared).graph),
+                    nodes_to_exclude=_kept_in_float(graph),
                 )
         except Exception as error:  # the tool raises whatever it likes
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -67,8 +69,6 @@ def quantize(source: Path, calibration: np.ndarray, target: Path) -> None:
 
 
 def _kept_in_float(graph: onnx.GraphProto) -> list[str]:
-    """The normalisation and the first layer, which sees the widest range and costs least; and the
-    probabilities, of which a thousand do not fit into 256 steps."""
+    """The normalisation and the first layer, which sees the widest range and costs least."""
     first = next((i for i, node in enumerate(graph.node) if node.op_type in WEIGHTED), -1)
-    last = [node.name for node in graph.node if node.op_type == "Softmax"]
-    return [node.name for node in graph.node[: first + 1]] + last
+    return [node.name for node in graph.node[: first + 1]]

@@ -1,4 +1,4 @@
-"""Engines compute a model's probabilities. Each kind has one module here, and its name below.
+"""Engines compute a model's outputs. Each kind has one module here, and its name below.
 
 A module is imported when its engine is first loaded, so that nobody pays for a library that is
 not used, and a library that is not installed hurts nobody.
@@ -13,7 +13,7 @@ import numpy as np
 from classifier.ml.engines.threads import use_one_thread_per_call
 from classifier.ml.network import Network
 from classifier.ml.refusal import Refusal
-from classifier.ml.variant import REFERENCE, Variant
+from classifier.ml.variant import Variant
 
 __all__ = ["Engine", "UnknownEngine", "is_installed", "load_engine", "use_one_thread_per_call"]
 
@@ -32,12 +32,16 @@ class Engine(Protocol):
     max_batch: int  # images in one call beyond which nothing is gained; calibration sets it
     device: str  # as "cpu" or "cuda"
 
-    def predict(self, pixels: np.ndarray) -> np.ndarray:
-        """uint8 pixels (n, crop, crop, 3) to float32 probabilities (n, classes).
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """uint8 pixels (n, crop, crop, 3) to the network's own float32 outputs (n, classes).
 
         The pixels are resized and cropped; to normalise them is the engine's part. Where the
         memory does not suffice for so many, `max_batch` is halved and they go in parts.
         """
+        ...
+
+    def predict(self, pixels: np.ndarray) -> np.ndarray:
+        """uint8 pixels (n, crop, crop, 3) to float32 probabilities (n, classes)."""
         ...
 
     def warm_up(self) -> None:
@@ -54,12 +58,13 @@ def is_installed(engine: str) -> bool:
     return find_spec(engine) is not None
 
 
-def load_engine(network: Network, variant: Variant = REFERENCE) -> Engine:
-    """Load a network into memory.
+def load_engine(network: Network, variant: Variant | None = None) -> Engine:
+    """Load a network into memory, by its reference where no variant is given.
 
     Raises:
         UnknownEngine, UnknownArchitecture, UnusableWeights: if it cannot be.
     """
+    variant = variant or network.reference
     if variant.engine not in ENGINES:
         known = ", ".join(ENGINES)
         raise UnknownEngine(f"there is no engine {variant.engine!r}; known are: {known}")

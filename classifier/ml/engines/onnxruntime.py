@@ -6,7 +6,7 @@ import onnxruntime as ort
 from classifier.ml.engines import Engine, UnknownEngine
 from classifier.ml.engines.halving import HalvingEngine
 from classifier.ml.engines.threads import one_thread_per_call
-from classifier.ml.network import Network
+from classifier.ml.network import ONNX, Network
 from classifier.ml.variant import Variant
 
 ERRORS_ONLY = 3  # severity
@@ -16,23 +16,24 @@ class OnnxRuntimeEngine(HalvingEngine):
     """One session, which all threads share; where each computes alone, it does so by itself."""
 
     def __init__(self, network: Network, variant: Variant) -> None:
-        if variant.file is None:
+        file = variant.file or network.weights
+        if file.suffix != ONNX:
             raise UnknownEngine(f"{variant} needs a file; `manage.py optimize` builds it")
         self.device = "cpu"
         self.max_batch = 8
         self.side = network.spec.crop
         try:
             self._session = ort.InferenceSession(
-                variant.file, _options(), providers=["CPUExecutionProvider"]
+                file, _options(), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # the library's own classes, one for each of its status codes
             reason = str(error).splitlines()[0]
-            raise UnknownEngine(f"{variant} cannot load {variant.file}: {reason}") from error
+            raise UnknownEngine(f"{variant} cannot load {file}: {reason}") from error
         self._input = self._session.get_inputs()[0].name
 
     def compute(self, pixels: np.ndarray) -> np.ndarray:
-        probabilities: np.ndarray = self._session.run(None, {self._input: pixels})[0]
-        return probabilities
+        logits: np.ndarray = self._session.run(None, {self._input: pixels})[0]
+        return logits
 
 
 def _options() -> ort.SessionOptions:

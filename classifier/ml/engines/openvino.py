@@ -32,8 +32,8 @@ class OpenVinoEngine(HalvingEngine):
 
     def compute(self, pixels: np.ndarray) -> np.ndarray:
         results = self._request().infer([pixels], share_inputs=True)
-        probabilities: np.ndarray = results[0]
-        return probabilities
+        logits: np.ndarray = results[0]
+        return logits.copy()  # the request overwrites its own with the next batch
 
     def _request(self) -> openvino.InferRequest:
         """This thread's own: a request computes one batch at a time."""

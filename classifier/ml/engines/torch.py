@@ -60,9 +60,9 @@ class TorchEngine(HalvingEngine):
         _limit_this_thread()
         with torch.inference_mode(), self._stream():
             logits: torch.Tensor = self._network(self._normalised(self._on_device(pixels)))
-            # To fetch the probabilities waits for this thread's stream alone.
-            probabilities: np.ndarray = logits.float().softmax(dim=1).cpu().numpy()
-            return probabilities
+            # To fetch them waits for this thread's stream alone.
+            fetched: np.ndarray = logits.float().cpu().numpy()
+            return fetched
 
     def _stream(self) -> AbstractContextManager[object]:
         """On CUDA, a stream for each thread: one's copies run beside another's computing."""
