@@ -3,7 +3,7 @@
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import redis
@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
 
+PING_SECONDS = 30.0
 QUIET_SECONDS = 5  # after a broker that did not answer, before anybody waits for it again
 
 Answer = TypeVar("Answer")
@@ -33,6 +34,30 @@ def attempt(ask: Callable[[redis.Redis], Answer], trouble: str) -> Answer | None
         logger.warning("%s: %s", trouble, error)
         _quiet_until = time.monotonic() + QUIET_SECONDS
         return None
+
+
+def messages(channel: str) -> Iterator[bytes | None]:
+    """What is published on a channel, for as long as the connection holds; None once one listens.
+
+    A peer that is gone without a word is noticed by the kernel's probes and by our pings.
+
+    Raises:
+        redis.RedisError: when Redis is away.
+    """
+    listening = redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_connect_timeout=1,
+        socket_keepalive=True,
+        health_check_interval=PING_SECONDS,
+    )
+    with listening.pubsub() as pubsub:  # type: ignore[no-untyped-call]
+        pubsub.subscribe(channel)
+        while True:
+            message = pubsub.get_message(timeout=PING_SECONDS)
+            if message is not None and message["type"] == "subscribe":
+                yield None
+            elif message is not None and message["type"] == "message":
+                yield message["data"]
 
 
 @functools.cache

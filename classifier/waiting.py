@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-import redis
 from django.conf import settings
 
 from classifier import broker
@@ -24,7 +23,6 @@ SUBSCRIBE_SECONDS = 1.0  # for the listener to be there; without it one waits al
 LOOK_SECONDS = (
     10.0  # after which one looks anyway: whoever ended it may not have reached the broker
 )
-PING_SECONDS = 30.0
 RETRY_SECONDS = 1.0  # between attempts to reach a broker that is away
 
 
@@ -177,24 +175,12 @@ class _Listener:
             time.sleep(RETRY_SECONDS)
 
     def _listen(self) -> None:
-        # A peer that is gone without a word is noticed by the kernel's probes and by our pings.
-        connection = redis.Redis.from_url(
-            settings.REDIS_URL,
-            socket_connect_timeout=1,
-            socket_keepalive=True,
-            health_check_interval=PING_SECONDS,
-        )
-        with connection.pubsub() as pubsub:  # type: ignore[no-untyped-call]
-            pubsub.subscribe(CHANNEL)
-            while True:
-                message = pubsub.get_message(timeout=PING_SECONDS)
-                if message is None:
-                    continue
-                if message["type"] == "subscribe":
-                    self._wake_all()  # of what happened while nobody listened
-                    self._subscribed.set()
-                elif message["type"] == "message":
-                    self._wake(message["data"])
+        for message in broker.messages(CHANNEL):
+            if message is None:
+                self._wake_all()  # of what happened while nobody listened
+                self._subscribed.set()
+            else:
+                self._wake(message)
 
     def _wake_all(self) -> None:
         with self._lock:

@@ -89,9 +89,9 @@ class EngineOf:
         self.engine = engine
         self.device = device
 
-    def predict(self, pixels):
+    def logits(self, pixels):
         assert len(pixels) <= self.max_batch
-        return self.engine.predict(pixels)
+        return self.engine.logits(pixels)
 
 
 def outputs_alone(row, model):
@@ -263,12 +263,12 @@ class SlowEngine:
     def max_batch(self):
         return self.engine.max_batch
 
-    def predict(self, images):
+    def logits(self, images):
         past = timezone.now() - timedelta(seconds=1)
         Prediction.objects.update(lease_expires_at=past)
         leases.renew_held()
         self.swept = sweep()
-        return self.engine.predict(images)
+        return self.engine.logits(images)
 
 
 class EngineThatChokesOn:
@@ -284,10 +284,10 @@ class EngineThatChokesOn:
     def max_batch(self):
         return self.engine.max_batch
 
-    def predict(self, images):
+    def logits(self, images):
         if any(np.array_equal(image, self.poison) for image in images):
             raise MemoryError
-        return self.engine.predict(images)
+        return self.engine.logits(images)
 
 
 def test_a_poison_image_fails_after_three_attempts_and_its_neighbours_succeed(version):

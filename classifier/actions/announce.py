@@ -3,15 +3,17 @@
 import functools
 import uuid
 from collections.abc import Collection, Iterable
+from itertools import chain
 from typing import Any
 
-from django.db import transaction
+from django.db import models, transaction
 from django.utils import timezone
 
 from classifier import waiting
 from classifier.bells import DELIVER, ring_on_commit
 from classifier.models import Delivery, Endpoint, Event, Prediction, Status
 from classifier.models.webhook import as_body
+from classifier.queries.prepared import Prepared
 
 MOST_BYTES = 20_000  # of a message; what would make it longer is left out
 LEFT_OUT_FIRST = ("metadata", "output", "error")
@@ -37,20 +39,17 @@ def announce_ended(ids: Collection[uuid.UUID], owners: Collection[int]) -> None:
 
 
 def _owe_deliveries(event: Event, ids: Collection[uuid.UUID], owners: Collection[int]) -> None:
-    """One query where nobody has an endpoint, which is the ordinary case.
+    """One query for each owner, where none has an endpoint, which is the ordinary case.
 
     The endpoints are locked: one that is deleted meanwhile would take the whole batch's results
     with it.
     """
-    concerned = Endpoint.objects.enabled().filter(owner__in=owners).order_by("id")
-    locked = concerned.select_for_update(no_key=True, of=("self",))
+    locked = chain.from_iterable(_locked_endpoints(owner=owner) for owner in sorted(owners))
     endpoints = [one for one in locked if not one.url or event in one.events]
     if not endpoints:
         return
     theirs = Prediction.objects.filter(id__in=ids, owner__in={one.owner_id for one in endpoints})
-    predictions = theirs.select_related("model_version").defer(
-        "model_version__spec", "model_version__metrics", "probabilities"
-    )
+    predictions = theirs.with_facts()
     deliveries = [
         Delivery(endpoint=endpoint, prediction=prediction, url=url, **_message(prediction))
         for prediction in predictions
@@ -59,6 +58,17 @@ def _owe_deliveries(event: Event, ids: Collection[uuid.UUID], owners: Collection
     if deliveries:
         Delivery.objects.bulk_create(deliveries)
         ring_on_commit(DELIVER)
+
+
+_locked_endpoints = Prepared(
+    lambda owner: (
+        Endpoint.objects.enabled()
+        .filter(owner=owner)
+        .order_by("id")
+        .select_for_update(no_key=True, of=("self",))
+    ),
+    owner=models.BigAutoField(),
+)
 
 
 def _addressees(

@@ -1,5 +1,6 @@
 """Lease waiting predictions to a worker."""
 
+import functools
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from classifier.actions.announce import announce_begun
 from classifier.models import ModelVersion, Prediction, Status
+from classifier.queries.prepared import Prepared
 
 OF_EACH = (
     "owner_id",
@@ -22,7 +24,9 @@ OF_EACH = (
     "image__file",
 )
 # Not its spec, which may hold a thousand labels.
-OF_THE_VERSION = ("model_version__name", "model_version__version", "model_version__variant_id")
+OF_THE_VERSION = tuple(
+    f"model_version__{name}" for name in ("name", "version", "variant_id", "calibration")
+)
 NO_EXCEPTION: Mapping[int, int] = MappingProxyType({})
 
 
@@ -51,14 +55,13 @@ def claim(max_batch: int, of_version: Mapping[int, int] = NO_EXCEPTION) -> Claim
     """
     with transaction.atomic():
         now = timezone.now()
-        first = _unclaimed(now, *OF_THE_VERSION).select_related("image", "model_version").first()
-        if first is None:
+        rows = _first(now=now)
+        if not rows:
             return None
-        rows = [first]
+        [first] = rows
         room = of_version.get(first.model_version_id, max_batch) - 1
         if not first.attempts and room > 0:
-            others = _unclaimed(now).filter(model_version=first.model_version_id, attempts=0)
-            rows += others.exclude(id=first.id)[:room]
+            rows += _others(room)(now=now, model_version=first.model_version_id, first=first.id)
         lease = uuid.uuid4()
         Prediction.objects.filter(id__in=[row.id for row in rows]).update(
             status=Status.RUNNING,
@@ -85,12 +88,33 @@ def _expiry(now: datetime) -> datetime:
     return now + timedelta(seconds=settings.LEASE_SECONDS)
 
 
-def _unclaimed(now: datetime, *fields: str) -> models.QuerySet[Prediction]:
+def _unclaimed(now: object, *fields: str) -> models.QuerySet[Prediction]:
     """What waits, with no more of each row than a worker needs: it is read for every image."""
     return (
         Prediction.objects.in_turn()
         .unexpired(now)
-        .select_related("image")
         .only(*OF_EACH, *fields)
         .select_for_update(skip_locked=True, of=("self",))
+    )
+
+
+_first = Prepared(
+    lambda now: _unclaimed(now, *OF_THE_VERSION).select_related("image", "model_version")[:1],
+    now=models.DateTimeField(),
+)
+
+
+@functools.lru_cache(maxsize=256)
+def _others(room: int) -> Prepared[Prediction]:
+    """So many more of the same version that were not tried yet."""
+    return Prepared(
+        lambda now, model_version, first: (
+            _unclaimed(now)
+            .filter(model_version=model_version, attempts=0)
+            .exclude(id=first)
+            .select_related("image")[:room]
+        ),
+        now=models.DateTimeField(),
+        model_version=models.BigAutoField(),
+        first=models.UUIDField(),
     )

@@ -50,6 +50,8 @@ def _answers(
         if variant is None:
             return {}
         found = found.filter(variant=str(variant), completed_at__gte=variant.created_at)
+    if version.calibration:  # before it, scores meant something else
+        found = found.filter(completed_at__gte=version.calibration["fitted_at"])
     if with_probabilities:
         found = found.filter(probabilities__isnull=False)
     newest = Subquery(found.order_by("-id").values("id")[:1])
@@ -62,7 +64,7 @@ def _wanted(row: Prediction, version: ModelVersion) -> int:
 
 
 def _take(row: Prediction, answer: Prediction, now: datetime) -> None:
-    for name in ("status", "output", "top_label", "top_score", "variant"):
+    for name in ("status", "output", "top_label", "top_score", "variant", "label_set", "doubt"):
         setattr(row, name, getattr(answer, name))
     if row.keeps_probabilities:
         row.probabilities = answer.probabilities

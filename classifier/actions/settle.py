@@ -22,6 +22,8 @@ ROW_COLUMNS = {  # what differs from row to row, and PostgreSQL's types
     "output": "jsonb",
     "top_label": "text",
     "top_score": "double precision",
+    "label_set": "jsonb",
+    "doubt": "text",
     "error_code": "text",
     "error_detail": "text",
 }
@@ -32,6 +34,8 @@ class Outcome:
     """What became of one prediction: an output, best label first, or an error.
 
     `probabilities` are those of all classes, as little-endian float32, where they are to be kept.
+    Where the model is calibrated, the `label_set` holds the truth as often as was promised, and the
+    `doubt` is one of `Doubt` where the best label is a guess.
     """
 
     prediction_id: uuid.UUID
@@ -39,6 +43,8 @@ class Outcome:
     error_code: str = ""
     error_detail: str = ""
     probabilities: bytes | None = None
+    label_set: Sequence[str] | None = None
+    doubt: str = ""
 
 
 def settle(
@@ -114,6 +120,8 @@ def _columns(outcome: Outcome) -> dict[str, Any]:
         "output": outcome.output,
         "top_label": best["label"],
         "top_score": best["score"],
+        "label_set": outcome.label_set,
+        "doubt": outcome.doubt,
         "error_code": outcome.error_code,
         "error_detail": outcome.error_detail,
     }
@@ -164,12 +172,16 @@ def _rows(rows: list[dict[str, Any]]) -> tuple[str, list[Any]]:
     names = ", ".join(f'column{i} AS "{name}"' for i, name in enumerate(ROW_COLUMNS, start=1))
     placeholders = "(" + ", ".join(["%s"] * len(ROW_COLUMNS)) + ")"
     values = ", ".join([placeholders] * len(rows))
-    parameters = [value for row in rows for value in {**row, "output": _json(row)}.values()]
+    parameters = [
+        _json(value) if ROW_COLUMNS[name] == "jsonb" else value
+        for row in rows
+        for name, value in row.items()
+    ]
     return f"(SELECT {names} FROM (VALUES {values}))", parameters  # noqa: S608 - placeholders
 
 
-def _json(row: dict[str, Any]) -> str | None:
-    return None if row["output"] is None else json.dumps(row["output"], allow_nan=False)
+def _json(value: object) -> str | None:
+    return None if value is None else json.dumps(value, allow_nan=False)
 
 
 def _keep_probabilities(outcomes: Iterable[Outcome], settled: Collection[uuid.UUID]) -> None:

@@ -28,7 +28,7 @@ KEY = re.compile(r"[!-~]{1,255}")
 # Nearly every upload asks for this one.
 _serving = Prepared(
     lambda: (
-        ModelVersion.objects.defer("spec", "metrics")
+        ModelVersion.objects.without_documents()
         .filter(activated_at__isnull=False)
         .by_precedence()[:1]
     )
@@ -68,7 +68,7 @@ def model_version(reference: str) -> ModelVersion:
     if reference in {"", CHAMPION} and (serving := _serving()):
         return serving[0]
     try:
-        return ModelVersion.objects.defer("spec", "metrics").asked_for(reference)
+        return ModelVersion.objects.without_documents().asked_for(reference)
     except ModelVersion.DoesNotExist:
         raise (_unknown_model(reference) if reference else Problem("no_model")) from None
 

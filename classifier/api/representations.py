@@ -102,6 +102,9 @@ def _prediction(row: Prediction, base: str, turn: Turn | None) -> Object:
         "status": row.status,
         "input": {"image": _image(row.image)},
         "output": row.answer,
+        "label_set": row.label_set,
+        "abstained": row.abstained,
+        "doubt": row.doubt or None,
         "error": _error(row),
         "metrics": {
             "queue_time": row.waiting_seconds,

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from classifier.api.values import PRIORITIES
 from classifier.images import FORMATS
-from classifier.models import Source, Status, Verdict
+from classifier.models import Doubt, Source, Status, Verdict
 
 Shape = serializers.Serializer[Any]
 
@@ -82,6 +82,15 @@ class PredictionSerializer(Shape):
     status = serializers.ChoiceField(choices=Status.choices)
     input = InputSerializer()
     output = LabelSerializer(many=True, allow_null=True, help_text="Best first; once succeeded.")
+    label_set = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="Holds the truth as often as the model's calibration promises; at most ten.",
+    )
+    abstained = serializers.BooleanField(
+        help_text="Whether the best label is no more than a guess."
+    )
+    doubt = serializers.ChoiceField(choices=Doubt.choices, allow_null=True, help_text="Why so.")
     error = ErrorSerializer(allow_null=True, help_text="Why it failed.")
     metrics = MetricsSerializer()
     queue = QueueSerializer(allow_null=True, help_text="While it is queued.")

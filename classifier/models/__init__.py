@@ -1,8 +1,9 @@
 from classifier.models.batch import Batch
+from classifier.models.evaluation import Evaluation
 from classifier.models.idempotency_key import IdempotencyKey
 from classifier.models.image import Image
 from classifier.models.model_version import ModelVersion
-from classifier.models.prediction import Prediction, Priority, Source, Status
+from classifier.models.prediction import Doubt, Prediction, Priority, Source, Status
 from classifier.models.review import Review, Verdict
 from classifier.models.token import Scope, Token
 from classifier.models.user import User
@@ -13,7 +14,9 @@ __all__ = [
     "Batch",
     "Delivery",
     "DeliveryStatus",
+    "Doubt",
     "Endpoint",
+    "Evaluation",
     "Event",
     "IdempotencyKey",
     "Image",

@@ -45,6 +45,14 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         """The version activated last comes first, those never activated come last."""
         return self.order_by(models.F("activated_at").desc(nulls_last=True), "-version")
 
+    def reading_ink(self) -> "ModelVersionQuerySet":
+        """Those that are for handwriting, whatever it is written on: `ModelSpec.framing`."""
+        return self.filter(spec__framing="ink")
+
+    def without_documents(self) -> "ModelVersionQuerySet":
+        """No more than is needed to name them: a spec may hold a thousand labels."""
+        return self.defer(*ModelVersion.DOCUMENTS)
+
     def activate(self) -> int:
         """Let these versions serve from now on; one statement, so that no reader sees a gap."""
         return self.update(activated_at=Now())
@@ -56,6 +64,8 @@ class ModelVersion(models.Model):
     `activated_at` is the whole of deployment: the version activated last serves by default, and
     going back is activating the previous one again.
     """
+
+    DOCUMENTS = ("spec", "metrics", "training", "calibration")  # of some length each
 
     name = models.SlugField(_("name"), max_length=64)
     version = models.PositiveIntegerField(_("version"))
@@ -75,6 +85,17 @@ class ModelVersion(models.Model):
         help_text=_("the way it is computed; none: by its engine in fp32, the reference"),
     )
     metrics = models.JSONField(_("metrics"), default=dict, blank=True)
+    training = models.JSONField(
+        _("training"), default=dict, blank=True, help_text=_("from what it was trained, and how")
+    )
+    calibration = models.JSONField(
+        _("calibration"),
+        default=dict,
+        blank=True,
+        help_text=_(
+            "how scores become honest, and when it does not know; none: scores as they are"
+        ),
+    )
     source = models.CharField(_("source"), max_length=255, blank=True)
     licence = models.CharField(_("licence"), max_length=255, blank=True)
     created_at = models.DateTimeField(_("installed at"), auto_now_add=True)

@@ -1,5 +1,4 @@
 import struct
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -32,6 +31,13 @@ class Source(models.TextChoices):
     PREDICT = "predict", "/predict"
 
 
+class Doubt(models.TextChoices):
+    """Why a prediction abstains: its best label is a guess, and should be read as one."""
+
+    AMBIGUOUS = "ambiguous", _("Could be several things")
+    UNFAMILIAR = "unfamiliar", _("Unlike what it was trained on")
+
+
 class Priority(models.IntegerChoices):
     LOW = -1, _("Low")
     NORMAL = 0, _("Normal")
@@ -55,7 +61,7 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
         """The waiting ones as they will be claimed: by priority, then the oldest first."""
         return self.waiting().order_by("-priority", "id")
 
-    def unexpired(self, now: datetime) -> "PredictionQuerySet":
+    def unexpired(self, now: object) -> "PredictionQuerySet":
         return self.filter(models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=now))
 
     def expired(self) -> "PredictionQuerySet":
@@ -72,8 +78,8 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
 
     def with_facts(self) -> "PredictionQuerySet":
         """Everything that the API tells of a prediction, in one query, without what is bulky."""
-        heavy = ("probabilities", "model_version__spec", "model_version__metrics")
-        return self.select_related("image", "model_version").defer(*heavy)
+        bulky = [f"model_version__{name}" for name in ModelVersion.DOCUMENTS]
+        return self.select_related("image", "model_version").defer("probabilities", *bulky)
 
 
 class Prediction(Owed):
@@ -144,6 +150,14 @@ class Prediction(Owed):
     )
     top_label = models.CharField(_("top label"), max_length=255, blank=True)
     top_score = models.FloatField(_("top score"), null=True)
+    label_set = models.JSONField(
+        _("label set"),
+        null=True,
+        help_text=_("holds the truth as often as the calibration promises; best first"),
+    )
+    doubt = models.CharField(
+        _("doubt"), max_length=16, choices=Doubt, blank=True, default="", db_default=""
+    )
     error_code = models.CharField(_("error code"), max_length=32, blank=True)
     error_detail = models.TextField(_("error detail"), blank=True)
 
@@ -229,6 +243,11 @@ class Prediction(Owed):
     @property
     def is_pending(self) -> bool:
         return self.status in PENDING
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the best label is no more than a guess."""
+        return bool(self.doubt)
 
     @property
     def answer(self) -> list[dict[str, Any]] | None:

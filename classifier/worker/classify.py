@@ -19,6 +19,8 @@ from classifier.ml.inference import top_labels_of_each
 from classifier.ml.preprocess import UndecodableImage, preprocess
 from classifier.models import ModelVersion, Prediction
 from classifier.worker.leases import held
+from classifier.worker.lobby import lobby
+from classifier.worker.reading import Reading, reading_of
 from classifier.worker.runtime import LoadedModel, claim_sizes, decoders, loaded
 from classifier.worker.stopping import stopping
 
@@ -41,17 +43,24 @@ def get_ready(**_: object) -> None:
         logger.info("%s is loaded", version)
     except ModelVersion.DoesNotExist:
         logger.warning("no model is activated yet; `manage.py models install everyday` helps")
+    lobby.open()
 
 
 @shared_task(name="classify_waiting")
 def classify_waiting() -> None:
-    """Drain the queue.
+    """Drain the queue, and stay a moment for what may come next.
 
     A warm shutdown stops it after the batch in hand, and so does a storage that does not answer:
     the sweep rings again.
     """
     hear(CLASSIFY)
-    while not stopping() and (claimed := claim(UNKNOWN_CLAIM, sizes := claim_sizes())):
+    while not stopping():
+        calls, sizes = lobby.calls, claim_sizes()
+        claimed = claim(UNKNOWN_CLAIM, sizes)
+        if claimed is None:
+            if lobby.stay(calls):
+                continue
+            return
         if len(claimed.predictions) == sizes.get(claimed.model_version.pk, UNKNOWN_CLAIM):
             ring(CLASSIFY)  # more may wait than one thread can take: wake another
         try:
@@ -84,7 +93,7 @@ def _loaded(version: ModelVersion) -> LoadedModel:
 
 
 def _settle_batch(claimed: Claim, model: LoadedModel) -> None:
-    work = Work(claimed.predictions, model)
+    work = Work(claimed.predictions, model, reading_of(claimed.model_version.calibration))
     outcomes = work.outcomes()
     settle(claimed.lease, outcomes, work.seconds, work.images, model.variant)
     if work.storage_away:
@@ -100,12 +109,13 @@ class Work:
     decodes for itself, since there are as many as cores.
     """
 
-    def __init__(self, rows: Sequence[Prediction], model: LoadedModel) -> None:
+    def __init__(self, rows: Sequence[Prediction], model: LoadedModel, read: Reading) -> None:
         self.seconds = 0.0  # in the network
         self.images = 0  # that went through it
         self.storage_away: StorageAway | None = None
         self._rows = rows
         self._model = model
+        self._read = read
 
     def outcomes(self) -> list[Outcome]:
         """What became of the rows; those of a storage in trouble are left out."""
@@ -136,14 +146,24 @@ class Work:
     def _infer(self, images: dict[Prediction, np.ndarray]) -> list[Outcome]:
         """One call of the network."""
         begun = time.perf_counter()
-        probabilities = self._model.predict(np.stack(list(images.values())))
+        logits = self._model.logits(np.stack(list(images.values())))
         self.seconds += time.perf_counter() - begun
         self.images += len(images)
+        labels = self._model.spec.labels
+        read = self._read(logits, labels)
         asked = [kept_labels(row.top_k) for row in images]
-        outputs = top_labels_of_each(probabilities, self._model.spec.labels, asked)
+        outputs = top_labels_of_each(read.probabilities, labels, asked)
         return [
-            Outcome(row.id, output, probabilities=_kept(row, scores))
-            for row, output, scores in zip(images, outputs, probabilities, strict=True)
+            Outcome(
+                row.id,
+                output,
+                probabilities=_kept(row, scores),
+                label_set=label_set,
+                doubt=doubt,
+            )
+            for row, output, scores, label_set, doubt in zip(
+                images, outputs, read.probabilities, read.label_sets, read.doubts, strict=True
+            )
         ]
 
     def _decode(self, row: Prediction) -> np.ndarray | Exception:

@@ -45,14 +45,14 @@ class LoadedModel:
     memory: int = 0  # bytes that it takes
     finding: Path | None = None  # where the engine's largest batch is remembered
 
-    def predict(self, pixels: np.ndarray) -> np.ndarray:
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
         """What the engine makes of pixels (n, crop, crop, 3); it remembers what was too many."""
         before = self.engine.max_batch
-        probabilities = self.engine.predict(pixels)
+        logits = self.engine.logits(pixels)
         if self.finding and self.engine.max_batch < before:
             logger.warning("%s: batches of %d from now on", self.variant, self.engine.max_batch)
             remember_batch(self.finding, self.engine.max_batch)
-        return probabilities
+        return logits
 
 
 _Key = tuple[int, int | None]  # a model version's, and its variant's
@@ -130,8 +130,8 @@ def _load(version: ModelVersion) -> LoadedModel:
             except Exception as error:  # the libraries of engines raise whatever they like
                 if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
                     raise  # the storage does not answer: nothing is wrong with the variant
-                logger.warning("%s is computed by %s: %s", version, REFERENCE, error)
-        return _load_variant(network, REFERENCE)
+                logger.warning("%s is computed by %s: %s", version, network.reference, error)
+        return _load_variant(network, network.reference)
 
 
 def _load_measured(network: Network, variant_id: int) -> LoadedModel:

@@ -1,0 +1,77 @@
+"""Threads that have run out of work stay for a moment, and are called without a message of Celery.
+
+From hand to hand such a message takes three milliseconds and costs both sides one of CPU; uploads
+often come one after another. So each process listens on one more channel. Who rings learns from
+Redis whether anybody does, and sends the message where nobody does.
+"""
+
+import logging
+import threading
+import time
+
+from classifier import broker
+from classifier.bells import CLASSIFY, call_channel, ring_by_message
+from classifier.worker.stopping import stopping
+
+logger = logging.getLogger(__name__)
+
+STAY_SECONDS = 5.0  # after the last work
+LOOK_SECONDS = 0.25  # between two looks at whether the worker is to stop
+RETRY_SECONDS = 1.0  # between attempts to reach a broker that is away
+
+
+class Lobby:
+    """Where the threads of one process stay."""
+
+    def __init__(self) -> None:
+        self._calls = 0  # so far
+        self._staying = 0  # threads
+        self._changed = threading.Condition()
+        self._is_open = False
+
+    @property
+    def calls(self) -> int:
+        """How many there were; to be noted before one looks for work."""
+        return self._calls
+
+    def open(self) -> None:
+        """Listen from now on."""
+        self._is_open = True
+        threading.Thread(target=self._listen_for_ever, name="lobby", daemon=True).start()
+
+    def stay(self, calls: int) -> bool:
+        """Stay until there is a call beyond those that were noted. False if none came in time."""
+        deadline = time.monotonic() + STAY_SECONDS
+        with self._changed:
+            self._staying += 1
+            try:
+                while self._is_open and self._calls == calls and not stopping():
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        return False
+                    self._changed.wait(min(left, LOOK_SECONDS))
+                return self._calls != calls
+            finally:
+                self._staying -= 1
+
+    def call(self) -> None:
+        """Wake one of those who stay. Where nobody does, Celery has to find somebody."""
+        with self._changed:
+            self._calls += 1
+            is_empty = not self._staying
+            self._changed.notify()
+        if is_empty:
+            ring_by_message(CLASSIFY)
+
+    def _listen_for_ever(self) -> None:
+        while True:
+            try:
+                for message in broker.messages(call_channel(CLASSIFY)):
+                    if message is not None:
+                        self.call()
+            except Exception as error:  # whatever it is, the next round begins anew
+                logger.warning("calls cannot be heard for now: %s", error)
+            time.sleep(RETRY_SECONDS)
+
+
+lobby = Lobby()
