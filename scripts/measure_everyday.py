@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from classifier.ml.bundle import SHIPPED, Bundle, read_bundle
-from classifier.ml.datasets import LabelledFiles, list_labelled_files
+from classifier.ml.datasets import LabelledFiles, read_all
 from classifier.ml.engines import load_engine
 from classifier.ml.inference import Preprocess, classify_files
 from classifier.ml.network import Network
@@ -89,7 +89,7 @@ def main() -> None:
     options = parser.parse_args()
     bundle = read_bundle(options.bundle)
     photos = list_photos(options.photos, bundle.spec.labels)
-    cifar = list_labelled_files(options.cifar) if options.cifar else None
+    cifar = read_all(options.cifar) if options.cifar else None
     own = share_right(bundle, bundle.spec, photos, verbose=True)
     subject = clear(photos)
     print(

@@ -14,20 +14,25 @@ from safetensors.torch import load_file
 
 from classifier.management.installing import install_bundle
 from classifier.ml.bundle import WEIGHTS, Bundle, read_bundle
-from classifier.ml.datasets import list_labelled_files, load_square_images
+from classifier.ml.datasets import LabelledFiles, read_parts
 from classifier.ml.distillation import Distillation, Teacher
 from classifier.ml.engines import load_engine
-from classifier.ml.evaluation import measure_accuracy
+from classifier.ml.evaluation import answer
+from classifier.ml.finetuning import take_on
+from classifier.ml.mixup import mix
 from classifier.ml.network import Network
-from classifier.ml.training import EpochReport, Recipe, Trainer, TrainingData
+from classifier.ml.recipe import Recipe
+from classifier.ml.splitting import Shares, split
+from classifier.ml.training import EpochReport, Trainer
+from classifier.ml.training_data import TrainingData, load_images
 from classifier.ml.weights import write_weights
-from classifier.models import ModelVersion
+from classifier.models import Evaluation, ModelVersion
 from tests.models_on_disk import SMALL
 
 pytestmark = pytest.mark.django_db
 
 SMALL_COLOURS = replace(SMALL, labels=("blue", "red"))
-FAST = ("--epochs", "2", "--batch-size", "10")
+FAST = ("--epochs", "2", "--batch-size", "10", "--lr", "0.4", "--validation", "0")
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ def data(tmp_path):
             folder.mkdir(parents=True)
             for i in range(count):
                 colour = [40, 40, 40]
-                colour[channel] = 180 + 3 * i
+                colour[channel] = 180 + 3 * i + (part == "test")
                 picture = Image.new("RGB", (32, 32), tuple(colour))
                 picture.paste((90, 90, 90), (i, i, i + 8, i + 8))
                 picture.save(folder / f"{i}.png")
@@ -68,10 +73,13 @@ def refused(data, *arguments):
 
 
 def trainer(data, epochs=2):
-    fitted, held_out = (list_labelled_files(data / part) for part in ("train", "test"))
-    images = (*load_square_images(fitted, 32), *load_square_images(held_out, 32))
-    recipe = Recipe("compact_cnn", epochs=epochs, batch_size=10)
-    return Trainer(recipe, TrainingData(fitted.labels, *images))
+    """The trainer that the command makes with FAST, so that its checkpoints are taken up."""
+    part = read_parts(data)["train"]
+    fingerprint = split(data, Shares(validation=0)).fingerprint
+    images = load_images(part, SMALL_COLOURS, data)
+    none = load_images(LabelledFiles(part.labels, ()), SMALL_COLOURS, data)
+    recipe = Recipe("compact_cnn", epochs=epochs, batch_size=10, balanced=True)
+    return Trainer(recipe, TrainingData(part.labels, *images, *none, fingerprint))
 
 
 def test_a_model_is_trained_measured_and_installed(data):
@@ -82,7 +90,8 @@ def test_a_model_is_trained_measured_and_installed(data):
     assert version.metrics["dataset"] == "10 held-out images of colours"
     assert set(version.metrics["per_class"]) == {"blue", "red"}
     assert "epoch 2 of 2" in told
-    assert told.endswith("of 10 held-out images.\nInstalled colours@1.\n")
+    assert "of 10 held-out images (" in told
+    assert told.endswith("\nInstalled colours@1.\n")
     assert not list((settings.DATA_DIR / "training").rglob("checkpoint*"))
 
 
@@ -98,10 +107,10 @@ def test_the_accuracy_told_is_that_of_the_stored_weights_in_the_engine(data, tmp
     train(data, *FAST, "--bundle", tmp_path / "out")
     bundle = read_bundle(tmp_path / "out")
     engine = load_engine(bundle.network)
-    accuracy = measure_accuracy(list_labelled_files(data / "test"), engine, bundle.spec)
-    assert accuracy.overall == bundle.metrics["top1"]
-    assert accuracy.per_class == bundle.metrics["per_class"]
-    assert accuracy.overall == sum(accuracy.per_class.values()) / 2
+    found = answer(read_parts(data)["test"], engine, bundle.spec)
+    right = found.probabilities.argmax(axis=1) == found.truth
+    assert right.mean() == bundle.metrics["top1"]
+    assert right[found.truth == 1].mean() == bundle.metrics["per_class"]["red"]
 
 
 def test_a_run_that_was_killed_goes_on_after_its_last_whole_epoch(data, tmp_path):
@@ -186,17 +195,17 @@ def test_a_name_that_is_no_slug_is_refused_before_training(data):
 
 
 def test_missing_folders_are_named(data, tmp_path):
-    assert "test is not a folder" in str(refused(tmp_path / "none"))
+    assert "none is neither a folder nor a CSV file" in str(refused(tmp_path / "none"))
     (data / "test" / "green").mkdir()
     assert "green holds no image" in str(refused(data))
     Image.new("RGB", (32, 32)).save(data / "test" / "green" / "1.png")
-    assert "must have the same names" in str(refused(data))
+    assert "must have the same folders; not in both are green" in str(refused(data))
 
 
 def test_the_facts_in_a_bundle_are_plain_json(data, tmp_path):
     train(data, *FAST, "--bundle", tmp_path / "out")
     facts = json.loads((tmp_path / "out" / "model.json").read_text())
-    assert list(facts) == ["name", "architecture", "source", "licence", "metrics", "spec"]
+    assert {"name", "architecture", "source", "licence", "metrics", "training", "spec"} <= {*facts}
     assert facts["source"] == "trained from scratch on colours"
 
 
@@ -282,3 +291,141 @@ def test_a_wrong_teacher_is_refused_before_training(data, tmp_path, arguments, r
     assert error.returncode == 2
     assert reason in str(error)
     assert "\n" not in str(error)
+
+
+# --- Going on from an installed model ------------------------------------------------------------
+
+
+def test_a_network_is_trained_on_for_other_labels_with_a_new_last_layer(data, tmp_path):
+    source = teacher(data, tmp_path, labels=("left", "right"), name="source")
+    told = train(
+        data, *FAST, "--from", "source", "--frozen-epochs", "2", "--bundle", tmp_path / "o"
+    )
+    before, after = load_file(source.weights.path), learned(tmp_path / "o")
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    assert {name for name in before if name.startswith("head")} == before.keys() - kept
+    facts = read_bundle(tmp_path / "o")
+    assert facts.source == "trained on from source on colours"
+    assert (facts.spec.mean, facts.spec.std) == (SMALL_COLOURS.mean, SMALL_COLOURS.std)
+    assert "epoch 2 of 2" in told
+
+
+def test_what_was_taken_on_learns_too_once_it_is_no_longer_frozen(data, tmp_path):
+    source = teacher(data, tmp_path, labels=("left", "right"), name="source")
+    train(data, *FAST, "--from", "source", "--frozen-epochs", "1", "--bundle", tmp_path / "o")
+    before, after = load_file(source.weights.path), learned(tmp_path / "o")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(name.startswith("blocks") for name in changed)
+    assert not any("running" in name or name.startswith("whiten") for name in changed)
+
+
+def test_the_last_layer_stays_where_the_labels_are_the_same(data, tmp_path):
+    version = teacher(data, tmp_path, name="source")
+    source = Network("compact_cnn", Path(version.weights.path), SMALL_COLOURS)
+    network, trained = take_on(source, ("blue", "red"), 32)
+    assert network.head in trained
+    network, trained = take_on(source, ("red", "blue"), 32)
+    assert network.head not in trained
+
+
+def test_another_architecture_than_that_of_the_start_is_refused(data, tmp_path):
+    teacher(data, tmp_path, name="source")
+    error = refused(data, *FAST, "--from", "source", "--arch", "resnet18")
+    assert "source@1 is a compact_cnn; leave --arch resnet18 out" in str(error)
+
+
+# --- How it is trained ---------------------------------------------------------------------------
+
+
+def test_rare_labels_weigh_as_much_as_frequent_ones(data):
+    for i in range(5, 20):
+        (data / "train" / "red" / f"{i}.png").unlink()
+    images = load_images(read_parts(data)["train"], SMALL_COLOURS, data)
+    known = TrainingData(("blue", "red"), *images, *images)
+    assert known.class_weights.tolist() == [0.625, 2.5]
+    assert "red is rarest (5), blue is not (20), and all labels count alike" in train(
+        data, *FAST, "--bundle", data / "out"
+    )
+
+
+def test_a_run_that_gets_no_better_ends_early_with_its_best_weights(data, monkeypatch):
+    run = patient(data, monkeypatch, accuracies=[0.5, 0.8, 0.7, 0.8, 0.6, 0.9])
+    states = []
+    for _ in run.run():
+        states.append({n: v.clone() for n, v in run.average.module.state_dict().items()})
+    assert [report.epoch for report in run.reports] == [1, 2, 3, 4]
+    assert torch.equal(run.weights()["head.weight"], states[1]["head.weight"].half())
+
+
+def test_a_run_that_was_taken_up_remembers_its_best(data, monkeypatch, tmp_path):
+    killed = patient(data, monkeypatch, accuracies=[0.9, 0.8])
+    for _ in zip(range(2), killed.run(), strict=False):
+        pass
+    best = killed.weights()["head.weight"]
+    killed.save_checkpoint(tmp_path / "checkpoint.pt")
+    taken_up = patient(data, monkeypatch, accuracies=[0.1])
+    taken_up.load_checkpoint(tmp_path / "checkpoint.pt")
+    assert [report.epoch for report in taken_up.run()] == [3]
+    assert torch.equal(taken_up.weights()["head.weight"], best)
+
+
+def patient(data, monkeypatch, accuracies):
+    """A run with a patience of two epochs, whose network is as good as is said."""
+    run = trainer(data, epochs=6)
+    run.recipe = replace(run.recipe, patience=2)
+    results = iter(accuracies)
+    monkeypatch.setattr(run, "_watch", lambda: (0.1, next(results)))
+    return run
+
+
+def test_mixed_images_have_the_labels_of_both():
+    torch.manual_seed(1)
+    images = torch.stack([torch.zeros(3, 2, 2), torch.ones(3, 2, 2)]).repeat(4, 1, 1, 1)
+    mixed, targets = mix(images, torch.tensor([0, 1] * 4), 2, alpha=0.4)
+    assert torch.allclose(mixed[:, 0, 0, 0], targets[:, 1])
+    assert torch.allclose(targets.sum(dim=1), torch.ones(8))
+    assert ((targets > 0) & (targets < 1)).any()
+
+
+def test_training_by_mixed_and_by_attacked_images_gives_other_weights(data, tmp_path):
+    for name, extra in (
+        ("plain", ()),
+        ("mixed", ("--mixup", "0.4")),
+        ("hard", ("--adversarial", "0.03")),
+    ):
+        train(data, *FAST, *extra, "--bundle", tmp_path / name)
+    plain, mixed, hard = (learned(tmp_path / name) for name in ("plain", "mixed", "hard"))
+    for other in (mixed, hard):
+        assert any(not torch.equal(plain[name], other[name]) for name in plain)
+
+
+def test_the_course_is_recorded_for_the_page_and_for_tensorboard(data, tmp_path):
+    work = tmp_path / "work"
+    train(data, "--epochs", "2", "--batch-size", "10", "--validation", "0.2", "--work", work)
+    record = ModelVersion.objects.get().training
+    assert [epoch["epoch"] for epoch in record["epochs"]] == [1, 2]
+    assert all(0 <= epoch["accuracy"] <= 1 for epoch in record["epochs"])
+    assert record["images"] == {"train": 32, "validation": 8, "test": 10}
+    [events] = (work / "events").iterdir()
+    accumulated = b"".join(p.read_bytes() for p in [events])
+    assert accumulated.count(b"accuracy/validation") == 2
+    assert (work / "split.csv").read_text().count(",validation") == 8
+
+
+def test_the_model_is_judged_and_the_evaluation_kept(data):
+    train(data, *FAST)
+    kept = Evaluation.objects.get()
+    assert str(kept.model_version) == "colours@1"
+    assert kept.report["accuracy"]["value"] == kept.model_version.metrics["top1"]
+
+
+def test_a_run_on_other_images_is_not_taken_up(data, tmp_path):
+    (tmp_path / "work").mkdir()
+    trainer(data).save_checkpoint(tmp_path / "work" / "checkpoint.pt")
+    Image.new("RGB", (32, 32), "blue").save(data / "train" / "blue" / "more.png")
+    assert "on other images" in str(refused(data, *FAST, "--work", tmp_path / "work"))
+
+
+def test_files_that_are_no_images_are_reported_before_training(data):
+    (data / "train" / "blue" / "broken.png").write_bytes(b"nothing")
+    assert "1 file cannot be decoded: " in str(refused(data, *FAST))

@@ -17,6 +17,8 @@ def install_bundle(bundle: Bundle, *, activate: bool) -> ModelVersion:
         weights=bundle.weights,
         spec=bundle.spec.to_json(),
         metrics=bundle.metrics,
+        training=bundle.training,
+        calibration=bundle.calibration,
         source=bundle.source,
         licence=bundle.licence,
     )

@@ -2,9 +2,10 @@
 
 The everyday model is trained on 32-pixel pictures that are tightly framed and softly compressed,
 and then meets photographs. Zoom, shift, sharpness and colour cover the difference between them.
+Symbols, such as digits, mean something else when they are mirrored; hands differ in slant and pen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.nn import functional as F
@@ -22,10 +23,16 @@ class Augmentation:
     grey: float = 0.05  # share of images that lose their colour
     sharpness: tuple[float, float] = (-0.5, 1.0)  # below 0 blurs, above 0 sharpens
     cutout: float = 0.25  # side of the square that is blanked, as a share of the side
+    rotation: float = 0.0  # degrees, either way
+    slant: float = 0.0  # how far the top moves aside, either way, as a share of the height
+    stroke: float = 0.0  # pixels by which bright strokes gain or lose on each side
+    beyond: str = "reflection"  # what is seen outside of the image, or `zeros`
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Change float images (n, 3, h, w) of values 0 to 1; the result may go a little beyond."""
         images = self._reframe(images)
+        if self.stroke:
+            images = self._change_pen(images)
         images = self._recolour(images)
         images = self._sharpen(images)
         return self._cut_out(images)
@@ -39,8 +46,27 @@ class Augmentation:
         theta[:, 0, 0] = mirror * aspect / scale
         theta[:, 1, 1] = 1 / (aspect * scale)
         theta[:, :, 2] = _uniform(2 * n, -2 * self.shift, 2 * self.shift).view(n, 2)
+        if self.rotation or self.slant:
+            theta[:, :, :2] = self._leaning(n) @ theta[:, :, :2]
         grid = F.affine_grid(theta.to(images.device), list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+        return F.grid_sample(images, grid, padding_mode=self.beyond, align_corners=False)
+
+    def _leaning(self, n: int) -> torch.Tensor:
+        """Matrices (n, 2, 2) that turn and slant."""
+        angle = _uniform(n, -self.rotation, self.rotation).deg2rad()
+        matrices = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1)
+        matrices = matrices.view(n, 2, 2)
+        slant = torch.eye(2).repeat(n, 1, 1)
+        slant[:, 0, 1] = _uniform(n, -self.slant, self.slant)
+        return matrices @ slant
+
+    def _change_pen(self, images: torch.Tensor) -> torch.Tensor:
+        """Between the image and the brightest, or the darkest, of each pixel's surroundings."""
+        amount = _uniform(len(images), -self.stroke, self.stroke).to(images.device)
+        amount = amount[:, None, None, None]
+        thicker = F.max_pool2d(images, 3, stride=1, padding=1)
+        thinner = -F.max_pool2d(-images, 3, stride=1, padding=1)
+        return images + (thicker - images) * amount.relu() + (thinner - images) * (-amount).relu()
 
     def _recolour(self, images: torch.Tensor) -> torch.Tensor:
         def amount() -> torch.Tensor:
@@ -70,3 +96,21 @@ class Augmentation:
 
 def _uniform(n: int, low: float, high: float) -> torch.Tensor:
     return low + (high - low) * torch.rand(n)
+
+
+NOTHING = Augmentation(
+    flip=False, shift=0, zoom=(1, 1), stretch=0, colour=0, grey=0, sharpness=(0, 0), cutout=0
+)
+SYMBOLS = replace(
+    NOTHING,
+    shift=0.08,
+    zoom=(0.75, 1.25),
+    stretch=0.25,
+    colour=0.2,
+    sharpness=(-0.8, 0.5),
+    rotation=15,
+    slant=0.35,
+    stroke=1,
+    beyond="zeros",
+)
+AUGMENTATIONS = {"photos": Augmentation(), "symbols": SYMBOLS, "none": NOTHING}

@@ -4,16 +4,17 @@ Training writes such folders, one ships with the project, and `models install` t
 """
 
 import json
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from classifier.ml.network import Network
+from classifier.ml.network import ONNX, Network
 from classifier.ml.refusal import Refusal
 from classifier.ml.spec import ModelSpec
 
-WEIGHTS = "weights.safetensors"
+WEIGHTS, GRAPH = "weights.safetensors", "model.onnx"
 FACTS = "model.json"
 SHIPPED = Path(__file__).resolve().parents[1] / "bundled"
 
@@ -33,11 +34,21 @@ class Bundle:
     metrics: Mapping[str, Any] = field(default_factory=dict)  # docs/models.md lists the keys
     source: str = ""
     licence: str = ""
+    training: Mapping[str, Any] = field(default_factory=dict)  # how it came about, if known
+    calibration: Mapping[str, Any] = field(default_factory=dict)  # a Calibration's JSON
 
     @property
     def network(self) -> Network:
         """What an engine loads."""
         return Network(self.architecture, self.weights, self.spec)
+
+    def copy_to(self, folder: Path) -> "Bundle":
+        """Write its weights and the facts about it to a folder; returns what is there then."""
+        folder.mkdir(parents=True, exist_ok=True)
+        name = GRAPH if self.weights.suffix == ONNX else WEIGHTS
+        copied = replace(self, weights=Path(shutil.copyfile(self.weights, folder / name)))
+        copied.write_facts()
+        return copied
 
     def write_facts(self) -> None:
         """Write `model.json` beside the weights."""
@@ -47,6 +58,8 @@ class Bundle:
             "source": self.source,
             "licence": self.licence,
             "metrics": dict(self.metrics),
+            "training": dict(self.training),
+            "calibration": dict(self.calibration),
             "spec": self.spec.to_json(),
         }
         (self.weights.parent / FACTS).write_text(
@@ -83,5 +96,5 @@ def read_bundle(folder: Path) -> Bundle:
     except (TypeError, AttributeError, json.JSONDecodeError) as error:
         raise InvalidBundle(f"{folder / FACTS} is not what `train` writes: {error}") from error
     if not bundle.weights.is_file():
-        raise InvalidBundle(f"there is no {bundle.weights}")
+        raise InvalidBundle(f"there is no {bundle.weights}; `models import` takes other files")
     return bundle

@@ -12,10 +12,10 @@ from contextlib import suppress
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from classifier.ml import jpeg
+from classifier.ml import ink, jpeg
 from classifier.ml.orientation import Turn, turn_of
 from classifier.ml.resampling import FILTERS, Window, resample
-from classifier.ml.spec import ModelSpec
+from classifier.ml.spec import INK, ModelSpec
 
 MAX_ASPECT_RATIO = 200
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -35,14 +35,15 @@ def preprocess(content: bytes, spec: ModelSpec) -> np.ndarray:
     Raises:
         UndecodableImage: if the bytes cannot be decoded; the message says why.
     """
-    if spec.interpolation in FILTERS:
+    if spec.interpolation in FILTERS and spec.framing != INK:
         with suppress(Exception):  # whatever it is, the exact way has the words for it
             return _preprocess_fast(content, spec)
     return preprocess_exactly(content, spec)
 
 
 def preprocess_exactly(content: bytes, spec: ModelSpec) -> np.ndarray:
-    """Decode an image file at its full size, resize all of it and take its middle.
+    """Decode an image file at its full size, resize all of it and take its middle, or first of all
+    what is written on it where the spec's framing is `ink`.
 
     Returns uint8 pixels (crop, crop, 3), those of torchvision's transforms. The first frame of an
     animation is taken, and the camera's orientation is honoured.
@@ -56,6 +57,8 @@ def preprocess_exactly(content: bytes, spec: ModelSpec) -> np.ndarray:
     except Exception as error:  # decoders raise whatever they like
         raise UndecodableImage(_why(error)) from error
     _check_ratio(*image.size)
+    if spec.framing == INK:
+        image = ink.frame(image)
     return np.array(_crop_centre(_resize(image, spec), spec.crop))
 
 

@@ -1,12 +1,14 @@
 """All facts about a model's input and output that are not in its weights."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from classifier.ml.refusal import Refusal
 
 INTERPOLATIONS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+PHOTO, INK = "photo", "ink"
+FRAMINGS = (PHOTO, INK)
 Channels = tuple[float, float, float]
 
 
@@ -19,7 +21,8 @@ class ModelSpec:
     """How pixels become a network's input, and what its outputs mean.
 
     An image is resized until its shorter side has `resize` pixels, the middle `crop` x `crop`
-    pixels are taken, and each channel, of values 0 to 1, becomes (value - mean) / std.
+    pixels are taken, and each channel, of values 0 to 1, becomes (value - mean) / std. Where the
+    framing is `ink`, the writing in the image is found first, and `ink.frame` of it is taken.
 
     Raises:
         InvalidSpec: if a value is out of range.
@@ -31,6 +34,7 @@ class ModelSpec:
     interpolation: str  # Pillow's name of the filter, in lower case
     mean: Channels
     std: Channels
+    framing: str = PHOTO
 
     def __post_init__(self) -> None:
         _require(_is_labels(self.labels), "labels", "be a list of texts, none of them empty")
@@ -42,10 +46,17 @@ class ModelSpec:
         )
         _require(_is_channels(self.mean), "mean", "be three numbers")
         _require(_is_channels(self.std) and min(self.std) > 0, "std", "be three numbers above 0")
+        _require(self.framing in FRAMINGS, "framing", f"be one of {FRAMINGS}")
 
     def to_json(self) -> dict[str, Any]:
-        """The spec as `ModelVersion.spec` and `model.json` keep it."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        """The spec as `ModelVersion.spec` and `model.json` keep it.
+
+        What has its default is left out, so that a spec that is stored already stays the same.
+        """
+        defaults = {field.name: field.default for field in fields(self)}
+        return {
+            name: _plain(value) for name, value in asdict(self).items() if value != defaults[name]
+        }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ModelSpec":
@@ -55,11 +66,11 @@ class ModelSpec:
             InvalidSpec: naming the first field that is missing, unknown or out of range.
         """
         names = [field.name for field in fields(cls)]
-        for name in names:
-            _require(name in values, name, "be there")
+        for field in fields(cls):
+            _require(field.name in values or field.default != MISSING, field.name, "be there")
         for name in values:
             _require(name in names, name, f"not be there; the fields are {', '.join(names)}")
-        frozen: dict[str, Any] = {name: _frozen(values[name]) for name in names}
+        frozen: dict[str, Any] = {name: _frozen(value) for name, value in values.items()}
         return cls(**frozen)
 
 

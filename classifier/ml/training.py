@@ -1,8 +1,9 @@
-"""Train a classifier from scratch on images that fit in memory."""
+"""Train a network, from scratch or on from one that was trained before."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,66 +17,30 @@ from classifier.ml.architectures import (
     UnknownArchitecture,
     build_network,
 )
-from classifier.ml.augmentation import Augmentation
+from classifier.ml.attacks import adversarial_examples
 from classifier.ml.datasets import InvalidDataset
-from classifier.ml.distillation import Distillation, Teacher
+from classifier.ml.distillation import Teacher
+from classifier.ml.finetuning import take_on
+from classifier.ml.mixup import mix
+from classifier.ml.network import Network
+from classifier.ml.recipe import Recipe
 from classifier.ml.refusal import Refusal
-from classifier.ml.spec import Channels
+from classifier.ml.training_data import TrainingData
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides what training gives, apart from the data."""
-
-    architecture: str
-    image_size: int = 32
-    epochs: int = 36
-    batch_size: int = 512
-    learning_rate: float = 0.4
-    warm_up: float = 0.2  # share of the steps before the peak
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    label_smoothing: float = 0.1
-    average: float = 0.99  # decay of the exponential moving average of the weights
-    seed: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    distillation: Distillation | None = None
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """uint8 images (n, 3, h, w) and int64 labels (n,), for fitting and for watching."""
-
-    labels: tuple[str, ...]
-    images: torch.Tensor
-    targets: torch.Tensor
-    held_out_images: torch.Tensor
-    held_out_targets: torch.Tensor
-
-    @property
-    def mean(self) -> Channels:
-        """Mean of each channel of the training images, of values 0 to 1."""
-        red, green, blue = (
-            round(float(self.images[:, c].float().mean()) / 255, 4) for c in range(3)
-        )
-        return red, green, blue
-
-    @property
-    def std(self) -> Channels:
-        """Standard deviation of each channel of the training images, of values 0 to 1."""
-        red, green, blue = (
-            round(float(self.images[:, c].float().std()) / 255, 4) for c in range(3)
-        )
-        return red, green, blue
+State = dict[str, torch.Tensor]
+WATCHED = 500  # validation images in one call
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What one epoch gave; accuracy is the averaged network's on the held-out images."""
+    """What one epoch gave. What is known of the validation images is the averaged network's."""
 
     epoch: int
     loss: float
-    accuracy: float
+    learning_rate: float
+    seconds: float
+    validation_loss: float | None = None
+    accuracy: float | None = None
 
 
 def training_device() -> torch.device:
@@ -84,7 +49,7 @@ def training_device() -> torch.device:
 
 
 class OtherRecipe(Refusal):
-    """The checkpoint is of a run with another recipe."""
+    """The checkpoint is of a run with another recipe, or on other data."""
 
 
 class Trainer:
@@ -98,9 +63,16 @@ class Trainer:
     Raises:
         InvalidDataset: if the images do not fill a single batch.
         UnknownArchitecture: if there is no such network, or it cannot be trained here.
+        UnusableWeights: if those to start from are not of this architecture.
     """
 
-    def __init__(self, recipe: Recipe, data: TrainingData, teacher: Teacher | None = None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: TrainingData,
+        teacher: Teacher | None = None,
+        start_from: Network | None = None,
+    ) -> None:
         if len(data.images) < recipe.batch_size:
             raise InvalidDataset(
                 f"there are {len(data.images)} images to train on; "
@@ -117,11 +89,12 @@ class Trainer:
         self.teacher = teacher
         self.device = training_device()
         self.epoch = 0
-        channels = torch.tensor([data.mean, data.std], device=self.device)
+        self.reports: list[EpochReport] = []
+        known = start_from.spec if start_from else data
+        self.mean, self.std = known.mean, known.std
+        channels = torch.tensor([self.mean, self.std], device=self.device)
         self._mean, self._std = channels[:, None, :, None, None]
-        network = build_network(recipe.architecture, len(data.labels), recipe.image_size)
-        if isinstance(network, CompactCNN):
-            network.whiten_by(self._normalised(data.images[:5000].to(self.device) / 255).cpu())
+        network, self._taken_on = self._beginning(start_from)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.average = AveragedModel(
             self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True
@@ -135,52 +108,76 @@ class Trainer:
         )
         self.steps_per_epoch = len(data.images) // recipe.batch_size
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._learning_rate_at)
+        weights = data.class_weights.to(self.device) if recipe.balanced else None
+        self._by_labels = nn.CrossEntropyLoss(weights, label_smoothing=recipe.label_smoothing)
+        self._best: tuple[float, State] | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last epoch is over, or there was no better one for too long."""
+        return self.epoch >= self.recipe.epochs or self._has_stopped_learning()
 
     def run(self, after_step: Callable[[], object] = lambda: None) -> Iterator[EpochReport]:
-        """Train until the recipe's last epoch, yielding after each."""
-        while self.epoch < self.recipe.epochs:
+        """Train to the end, yielding after each epoch."""
+        while not self.is_done:
+            begun = time.perf_counter()
             loss = self._train_epoch(after_step)
             self.epoch += 1
-            accuracy = float((self.predict() == self.data.held_out_targets).float().mean())
-            yield EpochReport(self.epoch, loss, accuracy)
+            watched = self._watch()
+            seconds = round(time.perf_counter() - begun, 2)
+            rate = float(self.schedule.get_last_lr()[0])
+            report = EpochReport(self.epoch, loss, rate, seconds, *watched)
+            self.reports.append(report)
+            self._remember_best(report)
+            yield report
 
-    def predict(self) -> torch.Tensor:
-        """Label indices (n,) of the averaged network for the held-out images."""
-        self.average.eval()
-        with torch.inference_mode():
-            return torch.cat(
-                [
-                    self.average(self._normalised(batch.to(self.device) / 255)).argmax(1).cpu()
-                    for batch in self.data.held_out_images.split(500)
-                ]
-            )
-
-    def weights(self) -> dict[str, torch.Tensor]:
-        """The averaged network's state_dict in float16, which halves the file."""
-        state = self.average.module.state_dict()
+    def weights(self) -> State:
+        """The averaged network's state_dict, of the best epoch if the recipe has patience, else
+        of the last. Parameters are float16, which halves the file; what was counted stays exact.
+        """
+        state = self._best[1] if self._best else self.average.module.state_dict()
+        counted = {name for name, _ in self.network.named_buffers()}
         return {
-            name: value.cpu().half().contiguous() if value.is_floating_point() else value.cpu()
+            name: (value.cpu() if name in counted else value.cpu().half()).contiguous()
             for name, value in state.items()
         }
 
     def save_checkpoint(self, path: Path) -> None:
         """Write the whole state beside `path` first, so that a kill leaves the last one whole."""
         partial = path.with_suffix(".partial")
-        torch.save({"epoch": self.epoch, "recipe": asdict(self.recipe)} | self._state(), partial)
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        facts = {"recipe": asdict(self.recipe), "data": self.data.fingerprint, "best": self._best}
+        reports = [asdict(report) for report in self.reports]
+        torch.save({"epoch": self.epoch, "reports": reports} | facts | state, partial)
         partial.replace(path)
 
     def load_checkpoint(self, path: Path) -> None:
-        """Take up a run of the same recipe.
+        """Take up a run of the same recipe on the same data.
 
         Raises:
-            OtherRecipe: if the checkpoint is another recipe's.
+            OtherRecipe: if the checkpoint is another run's.
         """
         saved = torch.load(path, map_location=self.device, weights_only=True)
         if saved["recipe"] != asdict(self.recipe):
             raise OtherRecipe(f"{path} is of a run with another recipe; delete it to start anew")
+        if saved["data"] != self.data.fingerprint:
+            raise OtherRecipe(f"{path} is of a run on other images; delete it to start anew")
         self.epoch = saved["epoch"]
+        self.reports = [EpochReport(**report) for report in saved["reports"]]
+        self._best = saved["best"]
         for name, part in self._parts().items():
             part.load_state_dict(saved[name])
+
+    def _beginning(self, start_from: Network | None) -> tuple[nn.Module, list[nn.Module]]:
+        """The network, and those of its layers that are trained already."""
+        size, labels = self.recipe.image_size, self.data.labels
+        if start_from:
+            return take_on(start_from, labels, size)
+        network = build_network(self.recipe.architecture, len(labels), size)
+        if isinstance(network, CompactCNN):
+            images = self.data.images[:5000].to(self.device) / 255
+            network.whiten_by(self._normalised(images).cpu())
+        return network, []
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -190,14 +187,13 @@ class Trainer:
             "schedule": self.schedule,
         }
 
-    def _state(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
     def _train_epoch(self, after_step: Callable[[], object]) -> float:
         # Each epoch draws from a seed of its own: a run that was taken up again neither repeats
         # what an earlier epoch drew nor ends elsewhere than one that was never interrupted.
         torch.manual_seed(self.recipe.seed + 1_000_003 * (self.epoch + 1))
         self.network.train()
+        start = self.recipe.start
+        self._freeze(start is not None and self.epoch < start.frozen_epochs)
         total = 0.0
         order = torch.randperm(len(self.data.images))
         for step in range(self.steps_per_epoch):
@@ -206,26 +202,74 @@ class Trainer:
             after_step()
         return total / self.steps_per_epoch
 
+    def _freeze(self, frozen: bool) -> None:
+        """Leave what was taken on as it is for now, or let it learn.
+
+        The gradients of a new layer, which knows nothing yet, would spoil it.
+        """
+        for layer in self._taken_on:
+            layer.train(not frozen).requires_grad_(not frozen)
+
     def _train_batch(self, images: torch.Tensor, targets: torch.Tensor) -> float:
         images = self.recipe.augmentation(images.to(self.device) / 255)
-        loss = self._loss(images, targets.to(self.device))
+        targets = targets.to(self.device)
+        if self.recipe.mixup:
+            images, targets = mix(images, targets, len(self.data.labels), self.recipe.mixup)
+        if self.recipe.adversarial:
+            epsilon = self.recipe.adversarial
+            images = adversarial_examples(self._logits, images, targets, epsilon)
+        loss = self._loss(images, targets)
         self.optimizer.zero_grad()
         loss.backward()
+        if self.recipe.start:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.start.most_gradient)
         self.optimizer.step()
         self.schedule.step()
         self.average.update_parameters(self.network)
         return float(loss.detach())
 
     def _loss(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        logits = self._logits(images)
+        loss: torch.Tensor = self._by_labels(logits, targets)
+        if self.recipe.distillation and self.teacher:
+            return self.recipe.distillation.loss(loss, logits, self.teacher(images))
+        return loss
+
+    def _logits(self, images: torch.Tensor) -> torch.Tensor:
+        """Of float images (n, 3, h, w) with values 0 to 1."""
         inputs = self._normalised(images).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):
-            logits = self.network(inputs)
-        loss = nn.functional.cross_entropy(
-            logits.float(), targets, label_smoothing=self.recipe.label_smoothing
-        )
-        if self.recipe.distillation and self.teacher:
-            return self.recipe.distillation.loss(loss, logits.float(), self.teacher(images))
-        return loss
+            logits: torch.Tensor = self.network(inputs)
+        return logits.float()
+
+    def _watch(self) -> tuple[float | None, float | None]:
+        """The averaged network's loss and accuracy on the validation images, if there are any."""
+        if not len(self.data.validation_images):
+            return None, None
+        self.average.eval()
+        with torch.inference_mode():
+            logits = torch.cat(
+                [
+                    self.average(self._normalised(batch.to(self.device) / 255)).float().cpu()
+                    for batch in self.data.validation_images.split(WATCHED)
+                ]
+            )
+        targets = self.data.validation_targets
+        loss = nn.functional.cross_entropy(logits, targets)
+        return float(loss), float((logits.argmax(1) == targets).float().mean())
+
+    def _remember_best(self, report: EpochReport) -> None:
+        if not self.recipe.patience or report.accuracy is None:
+            return
+        if self._best is None or report.accuracy > self._best[0]:
+            state: Mapping[str, torch.Tensor] = self.average.module.state_dict()
+            self._best = (report.accuracy, {name: v.clone() for name, v in state.items()})
+
+    def _has_stopped_learning(self) -> bool:
+        accuracies = [report.accuracy or 0.0 for report in self.reports]
+        if not self.recipe.patience or not accuracies:
+            return False
+        return len(accuracies) - 1 - accuracies.index(max(accuracies)) >= self.recipe.patience
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
         normalised: torch.Tensor = (images - self._mean) / self._std

@@ -1,6 +1,7 @@
-"""`manage.py train NAME --data FOLDER`: a classifier of one's own, from scratch."""
+"""`manage.py train NAME --data FOLDER`: a classifier of one's own."""
 
-from dataclasses import fields, replace
+from argparse import ArgumentTypeError
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,208 +10,186 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 from tqdm import tqdm
 
-from classifier.actions.install import file_on_disk
+from classifier.actions.evaluations import keep_evaluation
+from classifier.management.evaluating import judge, metrics_of, tell
 from classifier.management.installing import install_bundle
-from classifier.management.refusals import find_version, refusals_told
-from classifier.ml.architectures import COMPACT_CNN
-from classifier.ml.bundle import WEIGHTS, Bundle
-from classifier.ml.datasets import (
-    InvalidDataset,
-    LabelledFiles,
-    list_labelled_files,
-    load_square_images,
+from classifier.management.refusals import refusals_told
+from classifier.management.training import (
+    PATIENCE,
+    export,
+    origins,
+    read_split,
+    recipe_of,
+    record,
+    spec_of,
+    trainer_of,
 )
-from classifier.ml.distillation import Distillation, Teacher
-from classifier.ml.engines import load_engine
-from classifier.ml.evaluation import Accuracy, measure_accuracy
-from classifier.ml.network import Network
-from classifier.ml.spec import INTERPOLATIONS, ModelSpec
-from classifier.ml.training import Recipe, Trainer, TrainingData, training_device
-from classifier.ml.weights import check_sha256, write_weights
-from classifier.models import ModelVersion
+from classifier.ml.augmentation import AUGMENTATIONS
+from classifier.ml.curves import Curves
+from classifier.ml.datasets import some
+from classifier.ml.recipe import Recipe
+from classifier.ml.spec import FRAMINGS, INTERPOLATIONS, ModelSpec
+from classifier.ml.splitting import Split, class_counts
+from classifier.ml.training import Trainer
 
-DEFAULTS = {field.name: field.default for field in fields(Recipe)}
+SPLIT = "split.csv"
 
 
 class Command(BaseCommand):
-    help = "Train a classifier from scratch on folders of labelled images, and install it."
+    help = "Train a classifier on labelled images, from scratch or on from an installed model."
     requires_system_checks = ()  # none of them is about this
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", metavar="NAME", help="what to call the model; a slug")
-        parser.add_argument(
+        data = parser.add_argument_group("the images")
+        data.add_argument(
             "--data",
             type=Path,
             required=True,
             metavar="FOLDER",
-            help="holds train/<label>/*.jpg and, held out for measuring, test/<label>/*.jpg",
+            help="holds <label>/*.jpg, or train/<label> and test/<label>; or a CSV: file,label",
         )
-        parser.add_argument("--arch", default=COMPACT_CNN, help="compact_cnn, or torchvision's")
-        parser.add_argument("--epochs", type=int, default=40)
-        parser.add_argument("--seed", type=int, default=DEFAULTS["seed"])
-        parser.add_argument("--batch-size", type=int, default=DEFAULTS["batch_size"])
-        parser.add_argument("--lr", type=float, default=DEFAULTS["learning_rate"])
-        parser.add_argument(
-            "--image-size", type=int, default=DEFAULTS["image_size"], help="side in pixels"
+        data.add_argument("--held-out", type=_share, default=0.2, help="share to judge by; 0.2")
+        data.add_argument(
+            "--validation", type=_share, default=0.1, help="share that says when to stop; 0.1"
         )
-        parser.add_argument("--resize", type=int, help="the spec's resize; default: the image size")
-        parser.add_argument("--interpolation", choices=INTERPOLATIONS, default="bilinear")
-        parser.add_argument(
-            "--teacher",
-            metavar="MODEL[@V]",
-            help="an installed model of the same labels, whose answers are learned too",
+        data.add_argument("--class-weights", choices=("balanced", "none"), default="balanced")
+        data.add_argument("--augmentation", choices=AUGMENTATIONS, default="photos")
+        data.add_argument("--mixup", type=float, default=0.0, metavar="ALPHA", help="as 0.2; 0: no")
+
+        network = parser.add_argument_group("the network")
+        network.add_argument("--arch", help="compact_cnn (without --from), or torchvision's")
+        network.add_argument("--from", metavar="MODEL[@V]", help="an installed model to go on from")
+        network.add_argument("--image-size", type=_positive, help="pixels; 32, or that of --from")
+        network.add_argument("--resize", type=_positive, help="the spec's; default: the image size")
+        network.add_argument("--interpolation", choices=INTERPOLATIONS)
+        network.add_argument("--framing", choices=FRAMINGS, help="ink: finds the writing first")
+
+        recipe = parser.add_argument_group("the training")
+        recipe.add_argument("--epochs", type=_positive, help="40; 12 with --from")
+        recipe.add_argument("--frozen-epochs", type=int, default=2, help="with --from; 2")
+        recipe.add_argument("--patience", type=int, default=PATIENCE, help=f"epochs; {PATIENCE}")
+        recipe.add_argument("--seed", type=int, default=0)
+        recipe.add_argument("--batch-size", type=_positive, help="default: by how many images")
+        recipe.add_argument("--lr", type=float, help="default: by the size of the batch")
+        recipe.add_argument("--teacher", metavar="MODEL[@V]", help="whose answers are learned too")
+        recipe.add_argument("--temperature", type=float, default=4.0, help="softens them; 4")
+        recipe.add_argument("--teacher-weight", type=float, default=0.5, help="0.5 of the loss")
+        recipe.add_argument(
+            "--adversarial", type=float, default=0.0, metavar="EPSILON", help="as 0.016; 0: no"
         )
-        parser.add_argument(
-            "--temperature", type=float, default=4.0, help="how much its answers are softened"
-        )
-        parser.add_argument(
-            "--teacher-weight", type=float, default=0.5, help="of its answers against the labels"
-        )
-        parser.add_argument(
+
+        result = parser.add_argument_group("the result")
+        result.add_argument(
             "--work",
             type=Path,
             metavar="FOLDER",
-            help="keeps the checkpoint, from which the same command goes on after a kill; "
-            "default: training/NAME in the data folder",
+            help="keeps the split, the events for TensorBoard and the checkpoint, from which the "
+            "same command goes on after a kill; default: training/NAME in the data folder",
         )
-        parser.add_argument(
+        result.add_argument(
             "--bundle", type=Path, metavar="FOLDER", help="write the model there, install nothing"
         )
-        parser.add_argument("--licence", default="", help="of the weights, for the record")
-        parser.add_argument("--activate", action="store_true", help="let the model serve then")
+        result.add_argument("--licence", default="", help="of the weights, for the record")
+        result.add_argument("--activate", action="store_true", help="let the model serve then")
 
     def handle(self, *args: str, **options: Any) -> None:
         with refusals_told():
             validate_slug(options["name"])  # now, not after hours
-        work = options["work"] or Path(settings.DATA_DIR) / "training" / options["name"]
-        work.mkdir(parents=True, exist_ok=True)
-        checkpoint = work / "checkpoint.pt"
-        with refusals_told():
-            taught_by = find_version(options["teacher"]) if options["teacher"] else None
-            held_out = list_labelled_files(options["data"] / "test")
-            trainer = self._trainer(options, held_out, checkpoint, taught_by)
-            self._train(trainer, checkpoint)
-            bundle = _export(trainer, options, options["bundle"] or work)
-            accuracy = self._measure(bundle, held_out)
-            bundle = replace(bundle, metrics=_metrics(accuracy, options["data"]))
-            bundle.write_facts()
-            self._report(accuracy)
-            if options["bundle"]:
-                self.stdout.write(f"Wrote {bundle.weights.parent}.")
-            else:
-                version = install_bundle(bundle, activate=options["activate"])
-                self.stdout.write(f"Installed {version}.")
-        checkpoint.unlink()  # what it was for is done; the next run starts anew
+            known = origins(options)
+            data = read_split(options)
+            recipe = recipe_of(options, data, known)
+            spec = spec_of(options, data, recipe, known)
+            work = options["work"] or Path(settings.DATA_DIR) / "training" / options["name"]
+            work.mkdir(parents=True, exist_ok=True)
+            data.write(work / SPLIT)
+            self._tell_data(data, recipe)
+            count = len(data.train.files) + len(data.validation.files)
+            with tqdm(total=count, unit="image", disable=None, desc="decoding") as bar:
+                trainer = trainer_of(recipe, spec, data, known, work, bar.update)
+            self._train(trainer, work)
+            self._finish(trainer, spec, data, options, work)
+        for needless in (_checkpoint(work), *work.glob("images-*.npy")):
+            needless.unlink()  # what it was for is done; the next run starts anew
 
-    def _trainer(
-        self,
-        options: dict[str, Any],
-        held_out: LabelledFiles,
-        checkpoint: Path,
-        taught_by: ModelVersion | None,
-    ) -> Trainer:
-        fitted = list_labelled_files(options["data"] / "train")
-        if fitted.labels != held_out.labels:
-            raise InvalidDataset("the folders in train and in test must have the same names")
-        recipe = _recipe(options, taught_by)
-        teacher = _teacher(taught_by, fitted.labels) if taught_by else None
-        self.stdout.write(f"Reading {len(fitted.files) + len(held_out.files)} images.")
-        size = options["image_size"]
-        data = TrainingData(
-            fitted.labels, *load_square_images(fitted, size), *load_square_images(held_out, size)
+    def _tell_data(self, data: Split, recipe: Recipe) -> None:
+        if data.contradictory:
+            self.stdout.write(
+                f"{len(data.contradictory)} files are left out, since the same image is there "
+                f"under another label: {some((path.name for path in data.contradictory), 4)}."
+            )
+        counts = sorted(zip(class_counts(data.train), data.labels, strict=True))
+        (fewest, rare), (most, frequent) = counts[0], counts[-1]
+        self.stdout.write(
+            f"{len(data.train.files)} images to train on, {len(data.validation.files)} to watch, "
+            f"{len(data.test.files)} to judge by; {len(data.labels)} labels: {some(data.labels)}."
         )
-        trainer = Trainer(recipe, data, teacher)
+        if most > fewest:
+            told = ", and all labels count alike" if recipe.balanced else ""
+            self.stdout.write(f"{rare} is rarest ({fewest}), {frequent} is not ({most}){told}.")
+
+    def _train(self, trainer: Trainer, work: Path) -> None:
+        checkpoint = _checkpoint(work)
         if checkpoint.exists():
             trainer.load_checkpoint(checkpoint)
             self.stdout.write(f"Going on after epoch {trainer.epoch}; {checkpoint} is the state.")
-        return trainer
-
-    def _train(self, trainer: Trainer, checkpoint: Path) -> None:
         epochs, steps = trainer.recipe.epochs, trainer.steps_per_epoch
-        with tqdm(
-            total=epochs * steps, initial=trainer.epoch * steps, unit="batch", disable=None
-        ) as bar:
+        with (
+            Curves(work / "events") as curves,
+            tqdm(
+                total=epochs * steps, initial=trainer.epoch * steps, unit="batch", disable=None
+            ) as bar,
+        ):
             try:
                 for report in trainer.run(after_step=bar.update):
                     trainer.save_checkpoint(checkpoint)
-                    line = f"epoch {report.epoch} of {epochs}: loss {report.loss:.3f}, "
+                    curves.add(report)
+                    line = f"epoch {report.epoch} of {epochs}: loss {report.loss:.3f}"
+                    if report.accuracy is not None:
+                        line += f", {100 * report.accuracy:.1f} % right on validation"
                     with tqdm.external_write_mode():
-                        self.stdout.write(f"{line}{_percent(report.accuracy)} right on held-out")
+                        self.stdout.write(line)
             except KeyboardInterrupt as interrupt:
                 raise CommandError(
                     f"Stopped after epoch {trainer.epoch}; the same command goes on from there.",
                     returncode=130,
                 ) from interrupt
+        if trainer.epoch < epochs:
+            self.stdout.write(f"No better for {trainer.recipe.patience} epochs: that is enough.")
 
-    def _measure(self, bundle: Bundle, held_out: LabelledFiles) -> Accuracy:
-        """What the stored float16 weights are worth, through the engine that will serve them."""
-        engine = load_engine(bundle.network)
-        with tqdm(total=len(held_out.files), unit="image", disable=None) as bar:
-            return measure_accuracy(held_out, engine, bundle.spec, after_image=bar.update)
-
-    def _report(self, accuracy: Accuracy) -> None:
-        for label, share in accuracy.per_class.items():
-            self.stdout.write(f"  {label:<20} {_percent(share):>7}")
-        self.stdout.write(f"{_percent(accuracy.overall)} of {accuracy.images} held-out images.")
-
-
-def _teacher(version: ModelVersion, labels: tuple[str, ...]) -> Teacher:
-    with file_on_disk(version.weights) as weights:
-        check_sha256(weights, version.sha256)
-        network = Network(version.architecture, weights, ModelSpec.from_json(version.spec))
-        return Teacher(network, labels, training_device())
-
-
-def _recipe(options: dict[str, Any], taught_by: ModelVersion | None) -> Recipe:
-    return Recipe(
-        architecture=options["arch"],
-        image_size=options["image_size"],
-        epochs=options["epochs"],
-        batch_size=options["batch_size"],
-        learning_rate=options["lr"],
-        seed=options["seed"],
-        distillation=Distillation(
-            taught_by.sha256, options["temperature"], options["teacher_weight"]
+    def _finish(
+        self, trainer: Trainer, spec: ModelSpec, data: Split, options: dict[str, Any], work: Path
+    ) -> None:
+        bundle = export(trainer, spec, options, options["bundle"] or work)
+        with tqdm(total=len(data.test.files), unit="image", disable=None, desc="judging") as bar:
+            found = judge(bundle.network, data.test, data.digest_of, bar.update)
+        bundle = replace(
+            bundle,
+            metrics=metrics_of(found, options["data"]),
+            training=record(trainer, data, options),
         )
-        if taught_by
-        else None,
-    )
+        bundle.write_facts()
+        tell(found.report, self.stdout.write)
+        if options["bundle"]:
+            self.stdout.write(f"Wrote {bundle.weights.parent}.")
+            return
+        version = install_bundle(bundle, activate=options["activate"])
+        keep_evaluation(version, found.kept(options["data"], work / SPLIT))
+        self.stdout.write(f"Installed {version}.")
 
 
-def _export(trainer: Trainer, options: dict[str, Any], folder: Path) -> Bundle:
-    """Write the weights; the facts are still to be written, once the accuracy is measured."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_weights(trainer.weights(), folder / WEIGHTS)
-    size = options["image_size"]
-    spec = ModelSpec(
-        labels=trainer.data.labels,
-        resize=options["resize"] or size,
-        crop=size,
-        interpolation=options["interpolation"],
-        mean=trainer.data.mean,
-        std=trainer.data.std,
-    )
-    return Bundle(
-        name=options["name"],
-        architecture=options["arch"],
-        weights=folder / WEIGHTS,
-        spec=spec,
-        source=f"trained from scratch on {options['data'].absolute().name}{_taught(options)}",
-        licence=options["licence"],
-    )
+def _checkpoint(work: Path) -> Path:
+    return work / "checkpoint.pt"
 
 
-def _taught(options: dict[str, Any]) -> str:
-    return f", taught by {options['teacher']}" if options["teacher"] else ""
+def _share(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a share, such as 0.2") from None
 
 
-def _metrics(accuracy: Accuracy, data: Path) -> dict[str, Any]:
-    return {
-        "dataset": f"{accuracy.images} held-out images of {data.absolute().name}",
-        "top1": round(accuracy.overall, 4),
-        "per_class": {label: round(share, 4) for label, share in accuracy.per_class.items()},
-    }
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
