@@ -43,7 +43,7 @@ COPY --from=worker-packages /opt/venv /opt/venv
 ENV OMP_NUM_THREADS=1
 HEALTHCHECK --interval=60s --timeout=20s --start-period=120s \
     CMD ["python", "-m", "deploy.healthcheck", "worker"]
-CMD ["celery", "-A", "config", "--quiet", "worker", "-n", "worker@%h", "-P", "threads", "-I", "classifier.worker.classify", "-Q", "classify"]
+CMD ["celery", "-A", "config", "--quiet", "worker", "-n", "worker@%h", "-P", "threads", "-I", "classifier.worker.classify,classifier.worker.evaluate", "-Q", "classify,evaluate"]
 
 FROM app AS web
 COPY --from=web-packages /opt/venv /opt/venv

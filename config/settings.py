@@ -158,6 +158,7 @@ CELERY_TASK_DEFAULT_QUEUE = "chores"
 CELERY_TASK_ROUTES = {
     "classify_waiting": {"queue": "classify"},
     "deliver_due": {"queue": "deliver"},
+    "evaluate_waiting": {"queue": "evaluate"},
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -175,6 +176,10 @@ WEBHOOK_ALLOWED = env.networks_and_names("SIGHTLINE_WEBHOOK_ALLOWED")
 BUNDLED_MODEL = "everyday"
 # What models in a worker's memory may take together; those used longest ago make room.
 MODEL_MEMORY_BYTES = env.int("SIGHTLINE_MODEL_MEMORY_BYTES", default=0) or default_model_memory()
+# What staff may upload to register a model, in bytes.
+MODEL_UPLOAD_MAX_BYTES = env.int("SIGHTLINE_MODEL_UPLOAD_MAX_BYTES", default=1024**3)
+# Labelled images that staff can evaluate models by.
+DATASETS_DIR = Path(env("SIGHTLINE_DATASETS_DIR", default=str(DATA_DIR / "datasets")))
 # What engines compile and measure once for each machine; it may be deleted at any time.
 CACHE_DIR = Path(env("SIGHTLINE_CACHE_DIR", default=str(DATA_DIR / "cache")))
 BETTER_MODEL = "resnet50"  # `manage.py run` tries to fetch it, once

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from classifier.actions.announce import announce_ended
 from classifier.actions.deliver import tidy_deliveries
+from classifier.actions.evaluations import sweep_evaluations
 from classifier.actions.once import forget_old
-from classifier.bells import CLASSIFY, DELIVER, ring
+from classifier.bells import CLASSIFY, DELIVER, EVALUATE, ring
 from classifier.models import Endpoint, Prediction, Status
 from classifier.models.prediction import PredictionQuerySet
 
@@ -42,6 +43,8 @@ def sweep() -> int:
         ring(CLASSIFY)
     if Endpoint.objects.with_due().exists():
         ring(DELIVER)
+    if sweep_evaluations():
+        ring(EVALUATE)
     return failed + queued
 
 

@@ -150,5 +150,6 @@ def _worker(node: str) -> Program:
     environment = QUIET_AS_ROOT | {"OMP_NUM_THREADS": "1"}
     if GPU.exists() and not settings.WORKER_THREADS:
         environment["SIGHTLINE_WORKER_THREADS"] = "2"  # one batch decodes, the other computes
-    command = _celery_worker(node, "classifier.worker.classify", "classify")
+    tasks = "classifier.worker.classify,classifier.worker.evaluate"
+    command = _celery_worker(node, tasks, "classify,evaluate")
     return Program("worker", command, BATCH_SECONDS, environment)

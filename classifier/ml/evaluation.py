@@ -1,53 +1,69 @@
-"""How often a model is right on labelled images, measured through the engine that serves it.
+"""What a model says of labelled images, through the engine that serves it.
 
 Pixels are the exact ones, so that figures can be compared from one version of the code to the next.
 """
 
-from collections import Counter
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from classifier.ml.datasets import InvalidDataset, LabelledFiles
 from classifier.ml.engines import Engine
-from classifier.ml.inference import classify_files
+from classifier.ml.inference import outputs_of_files
 from classifier.ml.preprocess import UndecodableImage, preprocess_exactly
+from classifier.ml.probabilities import softmax
 from classifier.ml.spec import ModelSpec
+
+SINGLE_IMAGES = 20  # that the latency is measured by
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """Shares, 0 to 1, of images whose best label is the right one."""
+class Answers:
+    """A model's outputs for n images, with the indices of the right labels."""
 
-    images: int
-    overall: float
-    per_class: dict[str, float]
+    files: tuple[Path, ...]
+    truth: np.ndarray  # int64 (n,)
+    logits: np.ndarray  # float32 (n, classes)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """float32 (n, classes)."""
+        return softmax(self.logits)
 
 
-def measure_accuracy(
+def answer(
     data: LabelledFiles,
     engine: Engine,
     spec: ModelSpec,
     after_image: Callable[[], object] = lambda: None,
-) -> Accuracy:
-    """Classify all files of a data set and count.
+) -> Answers:
+    """Classify all files of a data set, whose labels must be among the model's.
 
     Raises:
-        InvalidDataset: if a file cannot be read, or the data set's labels are not the model's.
+        InvalidDataset: if a file cannot be read, or a label is unknown.
     """
-    if data.labels != spec.labels:
-        raise InvalidDataset(
-            f"the folders are {', '.join(data.labels)}; the model's labels {', '.join(spec.labels)}"
-        )
-    totals = Counter(label for _, label in data.files)
-    right: Counter[int] = Counter()
-    truth = dict(data.files)
-    for path, scores in classify_files(list(truth), engine, spec, preprocess_exactly):
-        if isinstance(scores, UndecodableImage):
-            raise InvalidDataset(f"{path}: {scores}")
-        right[truth[path]] += int(scores.argmax()) == truth[path]
+    known = data.with_labels_of(spec.labels)
+    truth = dict(known.files)
+    logits = []
+    for path, output in outputs_of_files(
+        list(truth), engine.logits, engine.max_batch, spec, preprocess_exactly
+    ):
+        if isinstance(output, UndecodableImage):
+            raise InvalidDataset(f"{path}: {output}")
+        logits.append(output)
         after_image()
-    return Accuracy(
-        images=totals.total(),
-        overall=right.total() / totals.total(),
-        per_class={label: right[i] / totals[i] for i, label in enumerate(data.labels)},
-    )
+    return Answers(tuple(truth), np.array(list(truth.values())), np.stack(logits))
+
+
+def latency(engine: Engine, spec: ModelSpec) -> float:
+    """Seconds in the network for one image alone, the median of several."""
+    image = np.zeros((1, spec.crop, spec.crop, 3), np.uint8)
+    times = []
+    for _ in range(SINGLE_IMAGES):
+        begun = time.perf_counter()
+        engine.logits(image)
+        times.append(time.perf_counter() - begun)
+    return float(np.median(times))

@@ -46,7 +46,18 @@ def top_labels_of_each(
 def classify_files(
     files: Sequence[Path], engine: Engine, spec: ModelSpec, preprocess: Preprocess = preprocess
 ) -> Iterator[tuple[Path, Decoded]]:
-    """Yield each file with its probabilities (classes,), or with why it has none, in order.
+    """Yield each file with its probabilities (classes,), or with why it has none, in order."""
+    return outputs_of_files(files, engine.predict, engine.max_batch, spec, preprocess)
+
+
+def outputs_of_files(
+    files: Sequence[Path],
+    compute: Callable[[np.ndarray], np.ndarray],
+    batch_size: int,
+    spec: ModelSpec,
+    preprocess: Preprocess,
+) -> Iterator[tuple[Path, Decoded]]:
+    """Yield each file with what is computed of its pixels, or with why it has none, in order.
 
     While the network works on one batch, threads decode the next.
     """
@@ -55,10 +66,10 @@ def classify_files(
         return _decode(path, spec, preprocess)
 
     with ThreadPoolExecutor(thread_name_prefix="decode") as pool:
-        for batch in _decoded_ahead(pool, decode, files, engine.max_batch):
+        for batch in _decoded_ahead(pool, decode, files, batch_size):
             decoded = [(path, future.result()) for path, future in batch]
             images = [image for _, image in decoded if isinstance(image, np.ndarray)]
-            scores = iter(engine.predict(np.stack(images)) if images else ())
+            scores = iter(compute(np.stack(images)) if images else ())
             for path, image in decoded:
                 yield path, next(scores) if isinstance(image, np.ndarray) else image
 

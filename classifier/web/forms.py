@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import UserCreationForm
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +15,7 @@ from classifier.actions.tokens import ORDINARY_SCOPES, grantable_scopes
 from classifier.addresses import MOST_CHARACTERS
 from classifier.models import Endpoint, Event, ModelVersion, Scope, Status, Token, User
 from classifier.models.ids import uuid7
+from classifier.queries.evaluations import datasets
 
 
 class UploadForm(forms.Form):
@@ -25,11 +28,36 @@ class UploadForm(forms.Form):
     def __init__(self, data: Mapping[str, Any] | None = None, *, serving: ModelVersion) -> None:
         super().__init__(data, initial={"model": serving})
         self.serving = serving
-        self.versions = ModelVersion.objects.by_precedence().defer("spec", "metrics")
+        self.versions = ModelVersion.objects.by_precedence().without_documents()
         self.fields["model"].queryset = self.versions  # type: ignore[attr-defined]
 
     def clean_model(self) -> ModelVersion:
         return self.cleaned_data["model"] or self.serving
+
+
+class EvaluationForm(forms.Form):
+    """By which labelled images a model shall be judged: a data set's, or the reviewed ones."""
+
+    REVIEWED = "*"
+
+    images = forms.ChoiceField(label=_("Data set"))
+
+    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data)
+        reviewed = (self.REVIEWED, _("The pictures that were reviewed here"))
+        choices = [reviewed, *((name, name) for name in datasets())]
+        self.fields["images"].choices = choices  # type: ignore[attr-defined]
+
+    @property
+    def dataset(self) -> str:
+        name: str = self.cleaned_data["images"]
+        return "reviewed" if name == self.REVIEWED else name
+
+    @property
+    def location(self) -> str:
+        """Where it lies; nowhere, if it is the reviewed pictures."""
+        name = self.cleaned_data["images"]
+        return "" if name == self.REVIEWED else str(Path(settings.DATASETS_DIR, name))
 
 
 class HistoryForm(forms.Form):

@@ -2,7 +2,8 @@
 
 Which process runs what is said on its command line, with `-I` and `-Q`::
 
-    worker   celery -A config worker -P threads -c 2 -I classifier.worker.classify -Q classify
+    worker   celery -A config worker -P threads -c 2
+                 -I classifier.worker.classify,classifier.worker.evaluate -Q classify,evaluate
     chores   celery -A config worker -P threads -c 2
                  -I classifier.worker.sweep,classifier.worker.deliver -Q chores,deliver
     beat     celery -A config beat

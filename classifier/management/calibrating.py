@@ -1,0 +1,46 @@
+"""Fit a calibration on one half of what was evaluated, and verify it on the other."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from classifier.ml.calibration import Calibration, fit
+from classifier.ml.evaluation import Answers
+from classifier.ml.verification import Verification, verify
+
+
+def fit_and_verify(answers: Answers, coverage: float) -> tuple[Calibration, Verification]:
+    """The halves are drawn at random, the same ones every time.
+
+    Raises:
+        InvalidCalibration: if the images do not suffice.
+    """
+    drawn = np.random.default_rng(0).permutation(len(answers.truth))
+    fitting, verifying = np.array_split(drawn, 2)
+    fitted = fit(answers.logits[fitting], answers.truth[fitting], coverage)
+    return fitted, verify(answers.logits[verifying], answers.truth[verifying], fitted)
+
+
+def tell_calibration(
+    fitted: Calibration, verified: Verification, say: Callable[[str], object]
+) -> None:
+    """What it brings, for the terminal."""
+    say(
+        f"Temperature {fitted.temperature:.2f}: the calibration error falls from "
+        f"{_percent(verified.ece_before)} to {_percent(verified.ece_after)} on the other half."
+    )
+    say(
+        f"Sets of labels hold the truth for {_percent(verified.coverage)} of {verified.images} "
+        f"images ({_percent(verified.promised)} promised, {_percent(verified.coverage_low)} to "
+        f"{_percent(verified.coverage_high)} by chance), with {verified.mean_labels:.2f} labels "
+        "in the mean."
+    )
+    say(
+        f"It abstains from {_percent(verified.ambiguous + verified.unfamiliar)}: "
+        f"{_percent(verified.ambiguous)} could be several things, "
+        f"{_percent(verified.unfamiliar)} are unlike what it knows."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,109 @@
+"""`manage.py evaluate MODEL --data FOLDER`: how good a model is on labelled images."""
+
+import json
+import uuid
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from classifier.actions.calibrate import calibrate
+from classifier.actions.evaluations import keep_evaluation, note_progress, settle_evaluation
+from classifier.management.calibrating import fit_and_verify, tell_calibration
+from classifier.management.evaluating import Found, computed, judge, tell
+from classifier.management.refusals import find_version, refusals_told
+from classifier.management.reviewed import REVIEWED, store_reviewed
+from classifier.ml.datasets import LabelledFiles, digests, read_all
+from classifier.models import ModelVersion
+
+NOTED = 50  # images between two notes of how far it is
+
+
+class Command(BaseCommand):
+    help = "Measure how good a model is on labelled images, and keep the report."
+    requires_system_checks = ()  # none of them is about this, and they take a second
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("model", metavar="MODEL[@VERSION]")
+        images = parser.add_mutually_exclusive_group(required=True)
+        images.add_argument(
+            "--data",
+            type=Path,
+            metavar="FOLDER",
+            help="holds <label>/*.jpg, or test/<label> of train and test; or a CSV: file,label",
+        )
+        images.add_argument(
+            "--reviewed", action="store_true", help="the pictures that staff have reviewed here"
+        )
+        parser.add_argument(
+            "--calibrate",
+            action="store_true",
+            help="let every other image make the scores honest, and judge that by the rest",
+        )
+        parser.add_argument(
+            "--coverage",
+            type=_coverage,
+            default=0.9,
+            help="how often the set of labels shall hold the truth; 0.9",
+        )
+        parser.add_argument("--json", action="store_true", help="print the report as JSON")
+        parser.add_argument("--lease", type=uuid.UUID, help="of the evaluation that asks for it")
+
+    def handle(self, *args: str, **options: Any) -> None:
+        version = find_version(options["model"])
+        with refusals_told(), TemporaryDirectory() as folder:
+            data = store_reviewed(version, Path(folder)) if options["reviewed"] else None
+            name = Path(REVIEWED) if data else options["data"]
+            found = self._judge(version, data or read_all(name), options["lease"])
+            self._keep(version, found, name, options)
+            if options["calibrate"]:
+                self._calibrate(version, found, options)
+
+    def _judge(self, version: ModelVersion, data: LabelledFiles, lease: uuid.UUID | None) -> Found:
+        digest_of = digests(path for path, _ in data.files)
+        with (
+            computed(version) as (network, variant),
+            tqdm(total=len(data.files), unit="image", disable=None) as bar,
+        ):
+            return judge(network, data, digest_of, _noting(bar, lease), variant)
+
+    def _keep(
+        self, version: ModelVersion, found: Found, data: Path, options: dict[str, Any]
+    ) -> None:
+        kept = found.kept(data)
+        if options["lease"]:
+            settle_evaluation(options["lease"], kept)
+        else:
+            keep_evaluation(version, kept)
+        if options["json"]:
+            self.stdout.write(json.dumps(dict(kept.report), ensure_ascii=False))
+        else:
+            tell(found.report, self.stdout.write)
+
+    def _calibrate(self, version: ModelVersion, found: Found, options: dict[str, Any]) -> None:
+        fitted, verified = fit_and_verify(found.answers, options["coverage"])
+        calibrate(version, {**fitted.to_json(), "verified": verified.to_json()})
+        if not options["json"]:
+            tell_calibration(fitted, verified, self.stdout.write)
+
+
+def _noting(bar: "tqdm[Any]", lease: uuid.UUID | None) -> Callable[[], object]:
+    """Move the bar, and tell the evaluation's row now and then."""
+
+    def note() -> None:
+        bar.update()
+        if lease and bar.n % NOTED == 0 and not note_progress(lease, bar.n, bar.total):
+            raise CommandError("The evaluation was taken away, or deleted.", returncode=2)
+
+    return note
+
+
+def _coverage(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a share, such as 0.9") from None

@@ -1,0 +1,113 @@
+"""What evaluations say, put in the order in which one reads it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from classifier.models import Evaluation, ModelVersion
+from classifier.queries.comparing import Comparison, compare
+
+MOST_LABELS = 20  # in a confusion matrix that a person can still read
+SHOWN_CONFUSIONS = 10
+HEATS = 9  # shades of a cell
+COMPARED = 10  # other evaluations of the same images
+
+
+@dataclass(frozen=True)
+class Cell:
+    count: int
+    heat: int  # 0 is nothing, HEATS all of the row
+    is_right: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    label: str
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """One label that was taken for another."""
+
+    truth: str
+    guess: str
+    count: int
+    share: float  # of the images that show the first
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Another version on the same images, and whether this one is better."""
+
+    evaluation: Evaluation
+    comparison: Comparison
+
+
+def evaluations_of(version: ModelVersion) -> list[Evaluation]:
+    """The newest first."""
+    return list(version.evaluations.light().order_by("-id"))
+
+
+def matrix(report: Mapping[str, Any]) -> list[Row]:
+    """The confusion matrix, a row for each right label; nothing if it were too large to read."""
+    shown = [row["label"] for row in report["per_class"] if row["support"]]
+    answered = {report["labels"][guess] for _, guess, _ in report["confusion"]}
+    labels = [label for label in report["labels"] if label in answered.union(shown)]
+    if len(labels) > MOST_LABELS:
+        return []
+    counts = {
+        (report["labels"][truth], report["labels"][guess]): count
+        for truth, guess, count in report["confusion"]
+    }
+    return [
+        Row(
+            label, [_cell(counts.get((label, guess), 0), label == guess, total) for guess in labels]
+        )
+        for label in labels
+        for total in [sum(counts.get((label, guess), 0) for guess in labels)]
+    ]
+
+
+def confusions(report: Mapping[str, Any]) -> list[Confusion]:
+    """What was most often taken for something else."""
+    labels, per_class = report["labels"], report["per_class"]
+    wrong = [pair for pair in report["confusion"] if pair[0] != pair[1]]
+    wrong.sort(key=lambda pair: -pair[2])
+    return [
+        Confusion(labels[truth], labels[guess], count, count / per_class[truth]["support"])
+        for truth, guess, count in wrong[:SHOWN_CONFUSIONS]
+    ]
+
+
+def beside(evaluation: Evaluation) -> list[Beside]:
+    """Other versions on the very same images, the newest evaluation of each."""
+    if not evaluation.fingerprint:
+        return []
+    others = Evaluation.objects.finished().filter(fingerprint=evaluation.fingerprint)
+    others = others.exclude(model_version=evaluation.model_version).select_related("model_version")
+    latest = {other.model_version_id: other for other in others.order_by("id")}
+    compared = (
+        (other, compare(other, evaluation)) for other in list(latest.values())[-COMPARED:][::-1]
+    )
+    return [Beside(other, comparison) for other, comparison in compared if comparison]
+
+
+def datasets() -> list[str]:
+    """The data sets that workers can read: folders and CSV files in the folder for them."""
+    folder = Path(settings.DATASETS_DIR)
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() == ".csv")
+    )
+
+
+def _cell(count: int, is_right: bool, total: int) -> Cell:
+    heat = min(HEATS, -(-HEATS * count // total)) if count else 0
+    return Cell(count, heat, is_right)

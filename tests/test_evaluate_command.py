@@ -1,0 +1,142 @@
+"""`manage.py evaluate`: how good a model is on labelled images, kept as an evaluation."""
+
+import io
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from classifier.actions.evaluations import claim_evaluation, request_evaluation
+from classifier.actions.review import review
+from classifier.management.installing import install_bundle
+from classifier.models import Evaluation, Status
+from tests.factories import PredictionFactory
+from tests.models_on_disk import write_bundle
+from tests.noise import write_noise
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def toy(tmp_path):
+    return install_bundle(write_bundle(tmp_path / "bundle"), activate=True)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Noise, which the toy's random network answers somehow: cat, dog or ship."""
+    write_noise(tmp_path / "noise" / "cat", 8)
+    write_noise(tmp_path / "noise" / "ship", 6, seed=1)
+    return tmp_path / "noise"
+
+
+def evaluate(*arguments):
+    out = io.StringIO()
+    call_command("evaluate", *map(str, arguments), stdout=out)
+    return out.getvalue()
+
+
+def refusal(*arguments):
+    with pytest.raises(CommandError) as refused:
+        evaluate(*arguments)
+    assert refused.value.returncode == 2
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_the_report_is_told_and_kept_with_every_answer(toy, data):
+    told = evaluate("toy", "--data", data)
+    kept = Evaluation.objects.get()
+    assert (kept.model_version, kept.dataset, kept.status) == (toy, "noise", Status.SUCCEEDED)
+    assert kept.variant == "torch fp32"
+    assert len(kept.answers) == kept.total == 14
+    right = sum(truth == guess for _, truth, guess, _ in kept.answers)
+    assert kept.report["accuracy"]["value"] == right / 14
+    assert f"{100 * right / 14:.1f} % of 14 held-out images" in told
+    assert [row["support"] for row in kept.report["per_class"]] == [8, 0, 6]
+
+
+def test_the_worst_mistakes_are_kept_as_pictures_surest_first(toy, data):
+    evaluate("toy", "--data", data)
+    mistakes = Evaluation.objects.get().report["mistakes"]
+    assert mistakes
+    assert all(one["truth"] != one["guess"] for one in mistakes)
+    scores = [one["score"] for one in mistakes]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_the_report_is_one_object_on_request(toy, data):
+    report = json.loads(evaluate("toy", "--data", data, "--json"))
+    assert report["images"] == 14
+    assert report["labels"] == ["cat", "dog", "ship"]
+
+
+def test_the_same_images_have_the_same_fingerprint_for_every_model(toy, data, tmp_path):
+    install_bundle(write_bundle(tmp_path / "other", name="other"), activate=False)
+    evaluate("toy", "--data", data)
+    evaluate("other", "--data", data)
+    first, second = Evaluation.objects.all()
+    assert first.fingerprint == second.fingerprint
+    assert {row[0] for row in first.answers} == {row[0] for row in second.answers}
+
+
+def test_labels_that_the_model_does_not_know_are_refused(toy, data):
+    (data / "cat").rename(data / "emu")
+    assert "does not know the label emu; its labels are cat, dog, ship" in refusal(
+        "toy", "--data", data
+    )
+    assert not Evaluation.objects.exists()
+
+
+def test_files_that_are_no_images_are_refused_by_name(toy, data):
+    (data / "cat" / "broken.png").write_bytes(b"nothing")
+    assert "broken.png" in refusal("toy", "--data", data)
+
+
+def test_a_folder_that_is_not_there_is_refused(toy, tmp_path):
+    assert "neither a folder nor a CSV file" in refusal("toy", "--data", tmp_path / "none")
+
+
+def reviewed(version, staff, count):
+    for _ in range(count):
+        review(PredictionFactory(model_version=version, succeeded=True), staff, "ship")
+
+
+def test_reviewed_pictures_are_a_data_set_too(toy, staff):
+    reviewed(toy, staff, 12)
+    evaluate("toy", "--reviewed")
+    kept = Evaluation.objects.get()
+    assert (kept.dataset, kept.total) == ("reviewed", 12)
+    assert {truth for _, truth, *_ in kept.answers} == {"ship"}
+
+
+def test_too_few_reviewed_pictures_are_refused_with_what_to_do(toy, staff):
+    reviewed(toy, staff, 3)
+    assert "3 pictures are reviewed" in refusal("toy", "--reviewed")
+
+
+def test_a_calibration_is_fitted_on_one_half_and_verified_on_the_other(toy, tmp_path):
+    for number, label in enumerate(("cat", "dog", "ship")):
+        write_noise(tmp_path / "many" / label, 60, seed=number)
+    told = evaluate("toy", "--data", tmp_path / "many", "--calibrate", "--coverage", "0.8")
+    toy.refresh_from_db()
+    assert toy.calibration["coverage"] == 0.8
+    assert toy.calibration["verified"]["images"] == 90
+    assert "(80.0 % promised" in told
+
+
+def test_too_few_images_calibrate_nothing_and_the_report_is_kept(toy, data):
+    assert "images" in refusal("toy", "--data", data, "--calibrate")
+    toy.refresh_from_db()
+    assert toy.calibration == {}
+    assert Evaluation.objects.count() == 1
+
+
+def test_the_row_that_asks_for_it_gets_the_report(toy, data):
+    asked = request_evaluation(toy, "noise", str(data), None)
+    claimed = claim_evaluation()
+    evaluate("toy", "--data", data, "--lease", claimed.lease)
+    asked.refresh_from_db()
+    assert asked.status == Status.SUCCEEDED
+    assert asked.report["images"] == 14
+    assert Evaluation.objects.count() == 1
