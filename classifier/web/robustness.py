@@ -1,0 +1,64 @@
+"""What `manage.py robustness` found, as plots: accuracy under corruptions, and under attack."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from classifier.web.curves import Plot, plot
+
+CORRUPTIONS = {
+    "noise": gettext_lazy("noise"),
+    "blur": gettext_lazy("blur"),
+    "jpeg": gettext_lazy("JPEG compression"),
+    "brightness": gettext_lazy("brightness"),
+    "rotation": gettext_lazy("rotation"),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """Accuracies, shares, as a row of a table."""
+
+    name: str
+    accuracies: list[float]
+
+
+@dataclass(frozen=True)
+class Robustness:
+    images: int
+    dataset: str
+    clean: float
+    corrupted: float  # the mean
+    plot: Plot | None
+    corruptions: list[Line]
+    levels: list[str]  # of attacks, in grey levels
+    attacks: list[Line]
+
+
+def shown(found: Mapping[str, Any] | None) -> Robustness | None:
+    """What a page shows of the report in a version's metrics; None where there is none."""
+    if not found:
+        return None
+    names = {name: str(CORRUPTIONS.get(name, name)) for name in found["corruptions"]}
+    by_severity = [dict.fromkeys(names, found["clean"])] + [
+        dict(zip(names, accuracies, strict=True))
+        for accuracies in zip(*found["corruptions"].values(), strict=True)
+    ]
+    return Robustness(
+        found["images"],
+        found["dataset"],
+        found["clean"],
+        found["corrupted"],
+        plot(by_severity, names, first=0),
+        [Line(names[name], row) for name, row in found["corruptions"].items()],
+        [f"{255 * epsilon:g}" for epsilon in found["epsilons"]],
+        [Line(_name(attack), row) for attack, row in found["attacks"].items()],
+    )
+
+
+def _name(attack: str) -> str:
+    """Both are told by what they do; nobody outside the field knows the abbreviations."""
+    return {"fgsm": _("one step (FGSM)"), "pgd": _("many steps (PGD)")}.get(attack, attack)
