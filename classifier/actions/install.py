@@ -22,16 +22,23 @@ TRIES = 5  # for a version's number, against others who install under the same n
 
 @dataclass(frozen=True)
 class NewModel:
-    """A model to install: a safetensors file that fits its architecture, and facts about it."""
+    """A model to install: a safetensors file that fits its architecture, or an ONNX file such as
+    ours, and facts about it."""
 
     name: str  # a slug
     architecture: str
     weights: Path
     spec: Mapping[str, Any]  # a ModelSpec's JSON
-    engine: str = "torch"
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     licence: str = ""
+
+    @property
+    def engine(self) -> str:
+        """What computes it where nothing else was measured; the file's kind decides."""
+        return "onnxruntime" if self.weights.suffix == ".onnx" else "torch"
 
 
 def install(new: NewModel, *, activate: bool = False) -> ModelVersion:
@@ -100,6 +107,8 @@ def _create(new: NewModel, sha256: str) -> ModelVersion:
         spec=dict(new.spec),
         engine=new.engine,
         metrics=dict(new.metrics),
+        training=dict(new.training),
+        calibration=dict(new.calibration),
         source=new.source,
         licence=new.licence,
     )

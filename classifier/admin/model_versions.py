@@ -14,12 +14,12 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from classifier.actions.delete import delete_model_version
 from classifier.admin.base import NOTHING, with_shape
-from classifier.admin.computing import ComputingAdmin
+from classifier.admin.registering import RegisteringAdmin
 from classifier.models import ModelVersion
 
 
 @admin.register(ModelVersion)
-class ModelVersionAdmin(ComputingAdmin):
+class ModelVersionAdmin(RegisteringAdmin):
     list_display = ("__str__", "serves", "architecture", "labels_count", "computed", "activated_at")
     list_select_related = ("variant",)
     ordering = ("name", "-version")

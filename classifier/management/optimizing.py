@@ -22,7 +22,7 @@ from classifier.ml.network import Network
 from classifier.ml.probing import Probe, UnfitVariant, adopt, probed
 from classifier.ml.pruning import PrunedNetwork
 from classifier.ml.refusal import Refusal
-from classifier.ml.variant import REFERENCE, Variant
+from classifier.ml.variant import Variant
 from classifier.models import ModelVersion
 from classifier.models import Variant as Kept
 
@@ -76,7 +76,10 @@ class Bench:
             calibration = self.evidence.calibration
             return Plan(variant, lambda: build(self.network, variant, calibration, folder))
 
-        return [plan(one) for one in candidates() if one == REFERENCE or one.engine in engines]
+        reference = self.network.reference
+        return [
+            plan(one) for one in candidates(reference) if one == reference or one.engine in engines
+        ]
 
     def pruned_plans(self, pruned: PrunedNetwork, engines: Sequence[str]) -> list[Plan]:
         """The same for a pruned network, which is exported."""
@@ -95,7 +98,7 @@ class Bench:
         try:
             new = self._measured(plan.build())
         except Exception as error:  # beyond what is refused, libraries raise whatever they like
-            if plan.variant == REFERENCE:
+            if plan.variant == self.network.reference:
                 raise
             return Outcome(str(plan.variant), _reason(error))
         kept = keep_variant(self.version, new, replace_serving=self.replace_serving)
@@ -105,7 +108,7 @@ class Bench:
         finding_file(self.network, variant, settings.CACHE_DIR).unlink(missing_ok=True)
         probe = probed(self.network, variant, settings.CACHE_DIR, self.evidence.sample)
         adopt(variant, probe)
-        is_reference = variant == REFERENCE
+        is_reference = variant == self.network.reference
         answers = self._expected if is_reference else self._answers(variant, probe.max_batch)
         found = compare(self._expected, answers, self.evidence.truth)
         verdict = REFERENCE_PASSES if is_reference else judge(found)
@@ -134,7 +137,7 @@ class Bench:
     @cached_property
     def _expected(self) -> np.ndarray:
         """The reference's probabilities (n, classes)."""
-        return self._answers(REFERENCE, 8)
+        return self._answers(self.network.reference, 8)
 
     def _answers(self, variant: Variant, batch: int) -> np.ndarray:
         engine = load_engine(self.network, variant)

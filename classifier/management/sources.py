@@ -14,13 +14,9 @@ from classifier.management.refusals import suggestion
 from classifier.ml.architectures import COMPACT_CNN, UnknownArchitecture, architecture_names
 from classifier.ml.bundle import Bundle, is_bundle, read_bundle, shipped_bundles
 from classifier.ml.catalogue import download, official
-from classifier.ml.refusal import Refusal
+from classifier.ml.facts import read_labels
 from classifier.ml.weights import as_safetensors, load_network
 from classifier.models import ModelVersion
-
-
-class UnreadableLabels(Refusal):
-    """The file of labels is missing or empty."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def _downloaded(source: str, folder: Path, timeout: float) -> Iterator[Path]:
 def _described(wanted: Wanted, source: str) -> Bundle:
     """The facts about a file of weights: its architecture's official preprocessing and labels."""
     template = _official(wanted.architecture or wanted.name)
-    labels = _read_labels(wanted.labels) if wanted.labels else template.spec.labels
+    labels = read_labels(wanted.labels) if wanted.labels else template.spec.labels
     return Bundle(
         name=wanted.name,
         architecture=template.architecture,
@@ -97,14 +93,3 @@ def _official(name: str) -> Bundle:
             f"Known are {', '.join(shipped_bundles())}, torchvision's networks such as resnet50, "
             "and folders that `train` wrote."
         ) from error
-
-
-def _read_labels(path: Path) -> tuple[str, ...]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableLabels(f"{path} cannot be read as text in UTF-8: {error}") from error
-    labels = tuple(line.strip() for line in lines if line.strip())
-    if not labels:
-        raise UnreadableLabels(f"{path} is empty; it needs a line for each class, in their order")
-    return labels

@@ -7,44 +7,39 @@ hostile file can neither run code nor exhaust the machine. Refusals are one line
 """
 
 import pickle
-import resource
 import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
+from classifier.ml.children import limit_this_process
+
 CPU_SECONDS = 240
-# torch itself takes less than the first part; tensors are held twice while they are copied.
-BASE_BYTES = 2 << 30
-BYTES_PER_BYTE = 4
+MOST_TENSORS = 10_000  # ten times as many as the network that has the most of them
 BEGINNINGS = (b"PK", b"\x80\x02")  # of what torch.save writes: a ZIP archive, once a pickle
 NOT_TORCH = "it is damaged, or not a file that torch.save wrote"
 
 
 def main(source: Path, target: Path) -> None:
     """Read, check and write; exits with status 1 and a reason where the file is refused."""
-    _limit_resources(source.stat().st_size)
+    limit_this_process(source, CPU_SECONDS)
     with source.open("rb") as file:
         if file.read(2) not in BEGINNINGS:
             sys.exit(NOT_TORCH)
     try:
-        save_file(_tensors(torch.load(source, map_location="cpu", weights_only=True)), target)
+        save_file(tensors_in(torch.load(source, map_location="cpu", weights_only=True)), target)
     except pickle.UnpicklingError:
         sys.exit("it holds more than tensors; save the network's state_dict() alone")
     except Exception as error:  # a damaged archive raises whatever it likes
         sys.exit(_why(error))
 
 
-def _limit_resources(size: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    memory = BASE_BYTES + BYTES_PER_BYTE * size
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-
-
-def _tensors(state: object) -> dict[str, torch.Tensor]:
+def tensors_in(state: object) -> dict[str, torch.Tensor]:
     if not isinstance(state, dict) or not state:
         sys.exit(f"it holds a {type(state).__name__}, not a state_dict")
+    if len(state) > MOST_TENSORS:
+        sys.exit(f"it holds {len(state)} tensors; {MOST_TENSORS} are the most")
     for name, value in state.items():
         if isinstance(value, dict):
             sys.exit(f"it is a checkpoint; save the state_dict in its {name!r} alone")

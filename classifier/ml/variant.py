@@ -23,4 +23,4 @@ class Variant:
         return " ".join(filter(None, (self.engine, self.precision, self.recipe)))
 
 
-REFERENCE = Variant("torch")  # eager and in float32: what every other is compared with
+REFERENCE = Variant("torch")  # eager and in float32; see `Network.reference`

@@ -1,23 +1,24 @@
 """Weights: files with a digest, read without running anything in them, that fit their network."""
 
 import hashlib
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from classifier.ml.architectures import build_network
+from classifier.ml.children import RefusedByChild, ask_child
+from classifier.ml.network import ONNX
+from classifier.ml.read_pth import MOST_TENSORS
 from classifier.ml.refusal import Refusal
 from classifier.ml.spec import ModelSpec
 
 PICKLES = {".pth", ".pt", ".bin"}
 READ_SECONDS = 300  # for a child to read a pickle; the largest official file takes a few
-ROOT = Path(__file__).resolve().parents[2]
+MOST_BYTES = 8 << 30  # the largest official file has 2.6 GB
 
 State = Mapping[str, torch.Tensor]
 
@@ -59,32 +60,29 @@ def as_safetensors(path: Path, folder: Path) -> Path:
     A pickle is read by a child process with limits on time and memory, never by this one.
 
     Raises:
-        UnusableWeights: if the file is neither, or no state_dict.
+        UnusableWeights: if the file is neither, no state_dict, or too large.
     """
-    if not path.is_file():
-        raise UnusableWeights(f"there is no file {path}")
+    check_size(path)
     if path.suffix == ".safetensors":
+        _check_count(path)
         return path
     if path.suffix not in PICKLES:
         raise UnusableWeights(f"{path} must end in .safetensors, or in .pth for a state_dict")
     target = folder.resolve() / f"{path.stem}.safetensors"
     try:
-        child = subprocess.run(  # noqa: S603 - our own module, and paths as single arguments
-            [sys.executable, "-m", "classifier.ml.read_pth", str(path.resolve()), str(target)],
-            cwd=ROOT,
-            timeout=READ_SECONDS,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UnusableWeights(
-            f"{path} could not be read within {READ_SECONDS} seconds; save it as .safetensors"
-        ) from error
-    if child.returncode:
-        reason = (child.stderr.strip().splitlines() or ["it takes more memory than its size"])[-1]
-        raise UnusableWeights(f"{path}: {reason}")
+        ask_child("classifier.ml.read_pth", path.resolve(), target, seconds=READ_SECONDS)
+    except RefusedByChild as error:
+        raise UnusableWeights(f"{path}: {error}") from error
     return target
+
+
+def check_size(path: Path) -> None:
+    """Raise UnusableWeights unless there is such a file, and no larger than weights may be."""
+    if not path.is_file():
+        raise UnusableWeights(f"there is no file {path}")
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise UnusableWeights(f"{path} has {size} bytes; weights may have {MOST_BYTES} at most")
 
 
 def load_network(architecture: str, weights: Path, spec: ModelSpec) -> nn.Module:
@@ -94,6 +92,8 @@ def load_network(architecture: str, weights: Path, spec: ModelSpec) -> nn.Module
         UnknownArchitecture: if there is no such architecture.
         UnusableWeights: if the weights do not fit it or hold values that are no numbers.
     """
+    if weights.suffix == ONNX:
+        raise UnusableWeights("what was imported as ONNX can be computed, and not be changed")
     try:
         state = load_file(weights)
     except (OSError, SafetensorError) as error:
@@ -104,6 +104,16 @@ def load_network(architecture: str, weights: Path, spec: ModelSpec) -> nn.Module
     _check_finite(state)
     network.load_state_dict(state)
     return network
+
+
+def _check_count(path: Path) -> None:
+    try:
+        with safe_open(path, framework="pt") as file:
+            count = len(file.keys())
+    except (OSError, SafetensorError) as error:
+        raise UnusableWeights(f"{path} is not a safetensors file: {error}") from error
+    if count > MOST_TENSORS:
+        raise UnusableWeights(f"{path} holds {count} tensors; {MOST_TENSORS} are the most")
 
 
 def _check_names(architecture: str, expected: State, state: State) -> None:

@@ -1,6 +1,5 @@
-"""`manage.py models list | install | activate`: which classifiers there are, and which serves."""
+"""`manage.py models VERB`: which classifiers there are, which serves, and new ones in and out."""
 
-import argparse
 import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -9,6 +8,11 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandParser
 
+from classifier.management.arguments import (
+    add_export_arguments,
+    add_import_arguments,
+    add_install_arguments,
+)
 from classifier.management.installing import install_bundle
 from classifier.management.refusals import (
     NOTHING_INSTALLED,
@@ -25,16 +29,22 @@ NUMERIC = {2, 3, 4}
 
 
 class Command(BaseCommand):
-    help = "List, install or activate models."
+    help = "List, install, import, export or activate models."
     requires_system_checks = ()  # none of them is about this, and they take a second
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(required=True, metavar="list | install | activate")
+        verbs = parser.add_subparsers(
+            required=True, metavar="list | install | import | export | activate"
+        )
         listing = verbs.add_parser("list", help="show the installed models")
         listing.add_argument("--json", action="store_true", help="print one JSON object a line")
         listing.set_defaults(verb=self._list)
-        _add_install_arguments(installing := verbs.add_parser("install", help="add a model"))
+        add_install_arguments(installing := verbs.add_parser("install", help="add a known model"))
         installing.set_defaults(verb=self._install)
+        add_import_arguments(importing := verbs.add_parser("import", help="add one of your own"))
+        importing.set_defaults(verb=self._import)
+        add_export_arguments(exporting := verbs.add_parser("export", help="write one to a folder"))
+        exporting.set_defaults(verb=self._export)
         activating = verbs.add_parser("activate", help="let a model serve by default")
         activating.add_argument("model", metavar="NAME@VERSION")
         activating.set_defaults(verb=self._activate)
@@ -55,10 +65,38 @@ class Command(BaseCommand):
             self.stdout.write(NOTHING_INSTALLED)
 
     def _install(self, **options: Any) -> None:
-        known = set(ModelVersion.objects.values_list("pk", flat=True))
         with refusals_told(), _ready_to_install(options) as bundle:
-            named = replace(bundle, name=options["installed_name"] or bundle.name)
-            version = install_bundle(named, activate=options["activate"])
+            self._keep(replace(bundle, name=options["installed_name"] or bundle.name), options)
+
+    def _import(self, **options: Any) -> None:
+        try:
+            from classifier.management.importing import ready_to_import  # loads torch
+        except ImportError as error:  # as where only the web runs
+            raise refuse(
+                f"{error.name} is not installed here; the worker's machine has it"
+            ) from error
+        with refusals_told(), ready_to_import(options) as (bundle, files):
+            if files:
+                self.stdout.write(f"{', '.join(files)} beside it told of the model.")
+            if options["bundle"]:
+                bundle.copy_to(options["bundle"])
+                self.stdout.write(f"Wrote {options['bundle']}.")
+            else:
+                self._keep(bundle, options)
+
+    def _export(self, **options: Any) -> None:
+        from classifier.management.exporting import export_version  # loads torch
+
+        version = find_version(options["model"])
+        default = Path(f"{version.name}-{version.version}-{options['format']}")
+        folder = options["to"] or default
+        with refusals_told():
+            export_version(version, options["format"], folder)
+        self.stdout.write(f"Wrote {folder}. To try it: python {folder / 'predict.py'} PICTURE")
+
+    def _keep(self, bundle: Bundle, options: dict[str, Any]) -> None:
+        known = set(ModelVersion.objects.values_list("pk", flat=True))
+        version = install_bundle(bundle, activate=options["activate"])
         is_new = version.pk not in known
         self.stdout.write(f"Installed {version}." if is_new else f"{version} is there already.")
         if options["activate"]:
@@ -70,31 +108,6 @@ class Command(BaseCommand):
         version = find_version(options["model"])
         ModelVersion.objects.filter(pk=version.pk).activate()
         self.stdout.write(f"{version} serves now.")
-
-
-def _add_install_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "name",
-        metavar="NAME",
-        help="a model that ships with the project (everyday), a torchvision network (resnet50), "
-        "or a folder that `train` wrote",
-    )
-    parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="a state_dict, .safetensors or .pth"
-    )
-    parser.add_argument(
-        "--labels", type=Path, metavar="FILE", help="one label a line, in the order of the outputs"
-    )
-    parser.add_argument(
-        "--architecture", metavar="A", help="torchvision network of --weights; default: NAME"
-    )
-    parser.add_argument(
-        "--name", dest="installed_name", metavar="NAME", help="name to install it under"
-    )
-    parser.add_argument("--activate", action="store_true", help="let it serve by default")
-    parser.add_argument(
-        "--timeout", type=float, default=5.0, help="seconds until the network counts as away"
-    )
 
 
 def _ready_to_install(options: dict[str, Any]) -> AbstractContextManager[Bundle]:

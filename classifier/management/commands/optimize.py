@@ -2,8 +2,6 @@
 
 import json
 from argparse import ArgumentTypeError
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +11,6 @@ import numpy as np
 from django.core.management import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from classifier.actions.install import file_on_disk
 from classifier.actions.variants import serve_by, serve_by_reference
 from classifier.management.evidence import (
     Evidence,
@@ -23,6 +20,7 @@ from classifier.management.evidence import (
     pictures_in,
     stored_pictures,
 )
+from classifier.management.networks import network_of
 from classifier.management.optimizing import Bench, Outcome, Plan, fastest
 from classifier.management.receipts import HEADINGS, NUMERIC, cells, facts
 from classifier.management.refusals import find_version, refusals_told, refuse, suggestion
@@ -32,8 +30,6 @@ from classifier.ml.gate import GATE
 from classifier.ml.network import Network
 from classifier.ml.pruning import FineTuning, PrunedNetwork, fine_tune
 from classifier.ml.spec import ModelSpec
-from classifier.ml.variant import REFERENCE
-from classifier.ml.weights import check_sha256
 from classifier.models import ModelVersion, Variant
 
 
@@ -73,7 +69,7 @@ class Command(BaseCommand):
         version = find_version(options["model"])
         engines = _engines(options["engines"])
         use_one_thread_per_call()  # as workers do
-        with refusals_told(), _network(version) as network, TemporaryDirectory() as folder:
+        with refusals_told(), network_of(version) as network, TemporaryDirectory() as folder:
             pictures = _pictures(options, version)
             evidence = _decoded(pictures, network.spec, options["limit"])
             # What serves is not to change by what cannot be judged.
@@ -124,14 +120,15 @@ class Command(BaseCommand):
         if serving and str(serving) not in tried and _speed(serving) >= best.speed:
             self._say(options, f"{version} is computed by {serving} as before, which is faster.")
             return
-        ratio = best.speed / outcomes[0].speed
-        told = f"{best.name}, {ratio:.1f} times as fast as {REFERENCE}"
+        reference = outcomes[0]
+        ratio = best.speed / reference.speed
+        told = f"{best.name}, {ratio:.1f} times as fast as {reference.name}"
         if options["no_activate"]:
             self._say(options, f"The fastest that passed: {told}. {version} serves as before.")
             return
-        if best.name == str(REFERENCE) or best.kept is None:
+        if best is reference or best.kept is None:
             serve_by_reference(version)
-            self._say(options, f"{version} is computed by {REFERENCE}: nothing faster passed.")
+            self._say(options, f"{version} is computed by {reference.name}: nothing faster passed.")
         else:
             serve_by(best.kept)
             self._say(options, f"{version} is computed by {told}, from now on.")
@@ -153,13 +150,6 @@ def _engines(given: str | None) -> list[str]:
         if not is_installed(name):
             raise refuse(f"{name} is not installed here; see requirements/{name}.txt.")
     return names
-
-
-@contextmanager
-def _network(version: ModelVersion) -> Iterator[Network]:
-    with file_on_disk(version.weights) as weights:
-        check_sha256(weights, version.sha256)
-        yield Network(version.architecture, weights, ModelSpec.from_json(version.spec))
 
 
 def _pictures(options: dict[str, Any], version: ModelVersion) -> Pictures:
