@@ -122,7 +122,7 @@ class Sightline:
         [worker] = [
             process
             for process in with_children(self.pids[0])
-            if "classifier.worker.classify" in process.cmdline()
+            if "classifier.worker.classify" in " ".join(process.cmdline())
         ]
         return worker
 
