@@ -22,7 +22,7 @@ from classifier.models import ModelVersion
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = {"scratch": 40, "on": 12}  # from scratch, and on from a trained network
-RATES = {"scratch": 0.4, "on": 0.16}  # of learning, for a batch of LARGEST
+RATES = {"scratch": 0.4, "on": 0.08}  # of learning, for a batch of LARGEST
 SMALLEST, LARGEST = 16, 512  # batches
 BATCHES = 20  # of an epoch at least, where there are images enough
 PATIENCE = 10

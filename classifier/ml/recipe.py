@@ -16,7 +16,7 @@ class Start:
     """The trained network that is taken on, of which the last layer may be new."""
 
     sha256: str  # of its weights
-    frozen_epochs: int = 2  # in which only what is new is trained
+    frozen_epochs: int = 1  # in which only what is new is trained
     most_gradient: float = 1.0  # its norm; beyond that one batch could undo what was learned before
 
 

@@ -1,5 +1,6 @@
 """`manage.py train NAME --data FOLDER`: a classifier of one's own."""
 
+import shutil
 from argparse import ArgumentTypeError
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ from classifier.ml.spec import FRAMINGS, INTERPOLATIONS, ModelSpec
 from classifier.ml.splitting import Split, class_counts
 from classifier.ml.training import Trainer
 
-SPLIT = "split.csv"
+SPLIT, EVENTS = "split.csv", "events"
 
 
 class Command(BaseCommand):
@@ -67,7 +68,7 @@ class Command(BaseCommand):
 
         recipe = parser.add_argument_group("the training")
         recipe.add_argument("--epochs", type=_positive, help="40; 12 with --from")
-        recipe.add_argument("--frozen-epochs", type=int, default=2, help="with --from; 2")
+        recipe.add_argument("--frozen-epochs", type=int, default=1, help="with --from; 1")
         recipe.add_argument("--patience", type=int, default=PATIENCE, help=f"epochs; {PATIENCE}")
         recipe.add_argument("--seed", type=int, default=0)
         recipe.add_argument("--batch-size", type=_positive, help="default: by how many images")
@@ -133,9 +134,11 @@ class Command(BaseCommand):
         if checkpoint.exists():
             trainer.load_checkpoint(checkpoint)
             self.stdout.write(f"Going on after epoch {trainer.epoch}; {checkpoint} is the state.")
+        else:
+            shutil.rmtree(work / EVENTS, ignore_errors=True)  # of a run that is over
         epochs, steps = trainer.recipe.epochs, trainer.steps_per_epoch
         with (
-            Curves(work / "events") as curves,
+            Curves(work / EVENTS) as curves,
             tqdm(
                 total=epochs * steps, initial=trainer.epoch * steps, unit="batch", disable=None
             ) as bar,
