@@ -50,8 +50,8 @@ def _answers(
         if variant is None:
             return {}
         found = found.filter(variant=str(variant), completed_at__gte=variant.created_at)
-    if version.calibration:  # before it, scores meant something else
-        found = found.filter(completed_at__gte=version.calibration["fitted_at"])
+    if fitted_at := version.calibration.get("fitted_at"):  # before, scores meant something else
+        found = found.filter(completed_at__gte=fitted_at)
     if with_probabilities:
         found = found.filter(probabilities__isnull=False)
     newest = Subquery(found.order_by("-id").values("id")[:1])
