@@ -174,6 +174,7 @@ WEBHOOK_ALLOWED = env.networks_and_names("SIGHTLINE_WEBHOOK_ALLOWED")
 
 # --- Models --------------------------------------------------------------------------------------
 BUNDLED_MODEL = "everyday"
+BUNDLED_FOR_DRAWING = "digits"
 # What models in a worker's memory may take together; those used longest ago make room.
 MODEL_MEMORY_BYTES = env.int("SIGHTLINE_MODEL_MEMORY_BYTES", default=0) or default_model_memory()
 # What staff may upload to register a model, in bytes.

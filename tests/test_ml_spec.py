@@ -26,11 +26,19 @@ def test_a_spec_comes_back_from_its_json_as_it_was():
         ("interpolation", "cubic"),
         ("mean", [0.5, 0.5]),
         ("std", [0.5, 0, 0.5]),
+        ("framing", "letters"),
     ],
 )
 def test_a_wrong_field_is_named(field, value):
     with pytest.raises(InvalidSpec, match=f"'{field}'"):
         ModelSpec.from_json(SPEC | {field: value})
+
+
+def test_a_spec_says_how_to_frame_only_where_it_is_not_a_photo():
+    assert ModelSpec.from_json(SPEC).framing == "photo"
+    assert "framing" not in ModelSpec.from_json(SPEC | {"framing": "photo"}).to_json()
+    handwriting = SPEC | {"framing": "ink"}
+    assert ModelSpec.from_json(handwriting).to_json() == handwriting
 
 
 def test_a_missing_field_is_named():

@@ -46,7 +46,21 @@ def test_a_model_that_serves_goes_on_serving_after_a_start() -> None:
     activated("birds")
     prepare_model()
     assert serving() == "birds"
-    assert ModelVersion.objects.count() == 1
+    assert not ModelVersion.objects.filter(name="everyday").exists()
+
+
+def test_the_model_of_digits_is_installed_once_and_does_not_serve_by_default() -> None:
+    prepare_model()
+    prepare_model()
+    digits = ModelVersion.objects.get(name="digits")
+    assert digits.activated_at is None
+    assert serving() == "everyday"
+
+
+def test_another_model_under_its_name_is_left_alone() -> None:
+    own = ModelVersionFactory(name="digits")
+    prepare_model()
+    assert ModelVersion.objects.get(name="digits") == own
 
 
 def test_the_better_model_takes_over_from_the_bundled_one(failed: Path) -> None:

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from classifier.models import ModelVersion, Prediction, User
-from tests.factories import ModelVersionFactory, PredictionFactory
+from tests.factories import SPEC, ModelVersionFactory, PredictionFactory
 from tests.receipts import measure_some
 
 TEMPLATES = sorted(
@@ -23,6 +23,7 @@ PUBLIC = ["about", "login", "register"]
 OF_ONE = ["prediction", "delete"]
 SIGNED_IN = [
     "upload",
+    "draw",
     "history",
     "models",
     "model",
@@ -49,7 +50,8 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def prediction(user: User, serving: ModelVersion) -> Prediction:
-    ModelVersionFactory(name="second")  # so that there is a model to choose
+    # So that there is a model to choose, and a pad to draw on.
+    ModelVersionFactory(name="second", spec=SPEC | {"framing": "ink"})
     measure_some(serving)
     return PredictionFactory(image__owner=user, model_version=serving)
 

@@ -32,11 +32,18 @@ def prepare_database() -> None:
 
 
 def prepare_model() -> None:
-    """Where no model serves, let the bundled one do it; it is installed unless it is there."""
+    """Where no model serves, let the bundled one do it; it is installed unless it is there.
+
+    The one for the drawing pad is installed beside it, and answers whoever asks for it.
+    """
+    if not ModelVersion.objects.filter(name=settings.BUNDLED_FOR_DRAWING).exists():
+        _install(settings.BUNDLED_FOR_DRAWING)
     if not ModelVersion.objects.filter(activated_at__isnull=False).exists():
-        call_command(
-            "models", "install", settings.BUNDLED_MODEL, "--activate", stdout=io.StringIO()
-        )
+        _install(settings.BUNDLED_MODEL, "--activate")
+
+
+def _install(name: str, *options: str) -> None:
+    call_command("models", "install", name, *options, stdout=io.StringIO())
 
 
 def prepare_static_files() -> None:

@@ -8,6 +8,8 @@ from django.views.i18n import set_language
 from classifier.web.views import (
     about,
     account,
+    draw,
+    evaluations,
     health,
     images,
     models,
@@ -19,6 +21,7 @@ from classifier.web.views import (
 
 urlpatterns: list[URLPattern] = [
     path("", upload.upload, name="upload"),
+    path("draw/", draw.draw, name="draw"),
     path("predictions/", predictions.history, name="history"),
     path("predictions/status/", predictions.status, name="status"),
     path("predictions/<uuid:key>/", predictions.prediction, name="prediction"),
@@ -28,6 +31,10 @@ urlpatterns: list[URLPattern] = [
     path("images/<uuid:key>/<slug:kind>/", images.image, name="image"),
     path("models/", models.models, name="models"),
     path("models/<slug:name>@<int:version>/", models.model, name="model"),
+    path("models/<slug:name>@<int:version>/evaluate/", evaluations.evaluate, name="evaluate"),
+    path("evaluations/<uuid:key>/", evaluations.evaluation, name="evaluation"),
+    path("evaluations/<uuid:key>/delete/", evaluations.delete, name="evaluation_delete"),
+    path("evaluations/<uuid:key>/mistakes/<int:number>/", evaluations.mistake, name="mistake"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<uuid:key>/rotate/", tokens.rotate, name="token_rotate"),
     path("tokens/<uuid:key>/revoke/", tokens.revoke, name="token_revoke"),

@@ -114,6 +114,7 @@ def _page(
         "accept": CONTENT_TYPES,
         "formats": FORMATS_TEXT,
         "max_bytes": settings.UPLOAD_MAX_BYTES,
+        "can_draw": ModelVersion.objects.reading_ink().exists(),
         "bundled": form.serving if form.serving.name == settings.BUNDLED_MODEL else None,
         "fetch_failed": settings.BETTER_MODEL_FAILED.exists(),
     }
