@@ -17,8 +17,14 @@ SOON = 5.0
 def lobby(broker):
     opened = Lobby()
     opened.open()
-    wait_for(lambda: broker.pubsub_numsub(bells.call_channel(bells.CLASSIFY))[0][1])
-    return opened
+    wait_for(lambda: listeners(broker) == 1)
+    yield opened
+    opened.close()
+    wait_for(lambda: listeners(broker) == 0)
+
+
+def listeners(broker):
+    return broker.pubsub_numsub(bells.call_channel(bells.CLASSIFY))[0][1]
 
 
 def wait_for(holds):

@@ -3,7 +3,6 @@
 import functools
 import uuid
 from collections.abc import Collection, Iterable
-from itertools import chain
 from typing import Any
 
 from django.db import models, transaction
@@ -39,13 +38,12 @@ def announce_ended(ids: Collection[uuid.UUID], owners: Collection[int]) -> None:
 
 
 def _owe_deliveries(event: Event, ids: Collection[uuid.UUID], owners: Collection[int]) -> None:
-    """One query for each owner, where none has an endpoint, which is the ordinary case.
+    """One query where nobody has an endpoint, which is the ordinary case.
 
     The endpoints are locked: one that is deleted meanwhile would take the whole batch's results
     with it.
     """
-    locked = chain.from_iterable(_locked_endpoints(owner=owner) for owner in sorted(owners))
-    endpoints = [one for one in locked if not one.url or event in one.events]
+    endpoints = [one for one in _locked_of(owners) if not one.url or event in one.events]
     if not endpoints:
         return
     theirs = Prediction.objects.filter(id__in=ids, owner__in={one.owner_id for one in endpoints})
@@ -60,15 +58,19 @@ def _owe_deliveries(event: Event, ids: Collection[uuid.UUID], owners: Collection
         ring_on_commit(DELIVER)
 
 
-_locked_endpoints = Prepared(
-    lambda owner: (
-        Endpoint.objects.enabled()
-        .filter(owner=owner)
-        .order_by("id")
-        .select_for_update(no_key=True, of=("self",))
-    ),
-    owner=models.BigAutoField(),
-)
+def _locked_of(owners: Collection[int]) -> Iterable[Endpoint]:
+    if len(owners) == 1:  # as with most batches
+        [owner] = owners
+        return _locked_of_one(owner=owner)
+    return _locked(owner__in=owners)
+
+
+def _locked(**whose: Any) -> "models.QuerySet[Endpoint]":
+    enabled = Endpoint.objects.enabled().filter(**whose).order_by("id")
+    return enabled.select_for_update(no_key=True, of=("self",))
+
+
+_locked_of_one = Prepared(_locked, owner=models.BigAutoField())
 
 
 def _addressees(

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from classifier.api.values import PRIORITIES
 from classifier.images import FORMATS
-from classifier.models import Doubt, Source, Status, Verdict
+from classifier.models import Source, Status, Verdict
 
 Shape = serializers.Serializer[Any]
 
@@ -90,7 +90,7 @@ class PredictionSerializer(Shape):
     abstained = serializers.BooleanField(
         help_text="Whether the best label is no more than a guess."
     )
-    doubt = serializers.ChoiceField(choices=Doubt.choices, allow_null=True, help_text="Why so.")
+    doubt = serializers.CharField(allow_null=True, help_text="Why so: `ambiguous` or `unfamiliar`.")
     error = ErrorSerializer(allow_null=True, help_text="Why it failed.")
     metrics = MetricsSerializer()
     queue = QueueSerializer(allow_null=True, help_text="While it is queued.")

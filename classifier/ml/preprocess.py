@@ -42,8 +42,9 @@ def preprocess(content: bytes, spec: ModelSpec) -> np.ndarray:
 
 
 def preprocess_exactly(content: bytes, spec: ModelSpec) -> np.ndarray:
-    """Decode an image file at its full size, resize all of it and take its middle, or first of all
-    what is written on it where the spec's framing is `ink`.
+    """Decode an image file at its full size, resize all of it and take its middle.
+
+    Where the framing is `ink`, this happens to what `ink.frame` makes of the image.
 
     Returns uint8 pixels (crop, crop, 3), those of torchvision's transforms. The first frame of an
     animation is taken, and the camera's orientation is honoured.

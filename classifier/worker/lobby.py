@@ -39,6 +39,13 @@ class Lobby:
         self._is_open = True
         threading.Thread(target=self._listen_for_ever, name="lobby", daemon=True).start()
 
+    def close(self) -> None:
+        """Listen no more."""
+        self._is_open = False
+        # Whoever hears it finds the lobby closed, or one message too many.
+        trouble = "the lobby closes with its next call"
+        broker.attempt(lambda redis: redis.publish(call_channel(CLASSIFY), b""), trouble)
+
     def stay(self, calls: int) -> bool:
         """Stay until there is a call beyond those that were noted. False if none came in time."""
         deadline = time.monotonic() + STAY_SECONDS
@@ -64,9 +71,11 @@ class Lobby:
             ring_by_message(CLASSIFY)
 
     def _listen_for_ever(self) -> None:
-        while True:
+        while self._is_open:
             try:
                 for message in broker.messages(call_channel(CLASSIFY)):
+                    if not self._is_open:
+                        return
                     if message is not None:
                         self.call()
             except Exception as error:  # whatever it is, the next round begins anew
