@@ -1,6 +1,5 @@
 """Threads that have run out of work stay for a moment, and are called past Celery."""
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -44,22 +43,21 @@ def test_who_stays_is_called_by_a_bell_and_no_message_is_sent(broker, lobby):
 
 
 def test_one_bell_wakes_one_of_those_who_stay(broker, lobby, monkeypatch):
-    monkeypatch.setattr(lobby_module, "LOOK_SECONDS", SOON)
+    monkeypatch.setattr(lobby_module, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(lobby_module, "STAY_SECONDS", 0.5)
-    woken = threading.Semaphore(0)
-
-    def stay():
-        if lobby.stay(calls) and time.monotonic() < begun + 0.4:
-            woken.release()
-
-    calls, begun = lobby.calls, time.monotonic()
-    with ThreadPoolExecutor() as pool:
-        for _ in range(3):
-            pool.submit(stay)
-        wait_for(lambda: lobby._staying == 3)
+    with ThreadPoolExecutor(3) as pool:
+        stays = [pool.submit(lobby.stay, lobby.calls) for _ in range(3)]
+        wait_for(lambda: len(lobby._staying) == 3)
         bells.ring(bells.CLASSIFY)
-        assert woken.acquire(timeout=SOON)
-        assert not woken.acquire(timeout=0.2)
+        assert sorted(one.result(SOON) for one in stays) == [False, False, True]
+
+
+def test_all_look_again_where_calls_may_have_been_missed(lobby):
+    with ThreadPoolExecutor(2) as pool:
+        stays = [pool.submit(lobby.stay, lobby.calls) for _ in range(2)]
+        wait_for(lambda: len(lobby._staying) == 2)
+        lobby.call_all()
+        assert [one.result(SOON) for one in stays] == [True, True]
 
 
 def test_where_nobody_stays_a_bell_becomes_a_message(broker, lobby):

@@ -13,6 +13,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from classifier.management.installing import install_bundle
+from classifier.management.training import identity
+from classifier.ml.architectures import build_network
 from classifier.ml.bundle import WEIGHTS, Bundle, read_bundle
 from classifier.ml.datasets import LabelledFiles, read_parts
 from classifier.ml.distillation import Distillation, Teacher
@@ -75,7 +77,7 @@ def refused(data, *arguments):
 def trainer(data, epochs=2):
     """The trainer that the command makes with FAST, so that its checkpoints are taken up."""
     part = read_parts(data)["train"]
-    fingerprint = split(data, Shares(validation=0)).fingerprint
+    fingerprint = identity(split(data, Shares(validation=0)), SMALL_COLOURS)
     images = load_images(part, SMALL_COLOURS, data)
     none = load_images(LabelledFiles(part.labels, ()), SMALL_COLOURS, data)
     recipe = Recipe("compact_cnn", epochs=epochs, batch_size=10, balanced=True)
@@ -322,10 +324,23 @@ def test_what_was_taken_on_learns_too_once_it_is_no_longer_frozen(data, tmp_path
 def test_the_last_layer_stays_where_the_labels_are_the_same(data, tmp_path):
     version = teacher(data, tmp_path, name="source")
     source = Network("compact_cnn", Path(version.weights.path), SMALL_COLOURS)
-    network, trained = take_on(source, ("blue", "red"), 32)
-    assert network.head in trained
-    network, trained = take_on(source, ("red", "blue"), 32)
-    assert network.head not in trained
+    network, waiting = take_on(source, ("blue", "red"), 32)
+    before = load_file(version.weights.path)["head.weight"]
+    assert torch.equal(network.head.weight.half(), before)
+    assert not waiting
+    assert "epoch 2 of 2" in train(data, *FAST, "--from", "source", "--bundle", tmp_path / "o")
+
+
+def test_a_network_whose_own_weights_stand_beside_its_layers_is_trained_on_too(data, tmp_path):
+    """A vision transformer has some, beside all layers."""
+    network = build_network("vit_b_16", 2, 32)
+    network.encoder.layers = network.encoder.layers[:1]
+    run = trainer(data)
+    run._taken_on = [network, network.conv_proj]
+    run._freeze(True)
+    assert not network.class_token.requires_grad
+    assert not network.conv_proj.weight.requires_grad
+    assert network.heads.head.weight.requires_grad
 
 
 def test_another_architecture_than_that_of_the_start_is_refused(data, tmp_path):
@@ -429,3 +444,11 @@ def test_a_run_on_other_images_is_not_taken_up(data, tmp_path):
 def test_files_that_are_no_images_are_reported_before_training(data):
     (data / "train" / "blue" / "broken.png").write_bytes(b"nothing")
     assert "1 file cannot be decoded: " in str(refused(data, *FAST))
+
+
+def test_a_run_that_was_judged_by_other_images_is_not_taken_up(data, tmp_path):
+    """What is to judge now may be what was trained on before."""
+    (tmp_path / "work").mkdir()
+    trainer(data).save_checkpoint(tmp_path / "work" / "checkpoint.pt")
+    (data / "test" / "blue" / "4.png").unlink()
+    assert "on other images" in str(refused(data, *FAST, "--work", tmp_path / "work"))

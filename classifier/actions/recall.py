@@ -51,7 +51,7 @@ def _answers(
             return {}
         found = found.filter(variant=str(variant), completed_at__gte=variant.created_at)
     if fitted_at := version.calibration.get("fitted_at"):  # before, scores meant something else
-        found = found.filter(completed_at__gte=fitted_at)
+        found = found.filter(started_at__gte=fitted_at)
     if with_probabilities:
         found = found.filter(probabilities__isnull=False)
     newest = Subquery(found.order_by("-id").values("id")[:1])

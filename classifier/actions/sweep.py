@@ -11,7 +11,7 @@ from classifier.actions.announce import announce_ended
 from classifier.actions.deliver import tidy_deliveries
 from classifier.actions.evaluations import sweep_evaluations
 from classifier.actions.once import forget_old
-from classifier.bells import CLASSIFY, DELIVER, EVALUATE, ring
+from classifier.bells import CLASSIFY, DELIVER, EVALUATE, ring, ring_by_message
 from classifier.models import Endpoint, Prediction, Status
 from classifier.models.prediction import PredictionQuerySet
 
@@ -40,7 +40,7 @@ def sweep() -> int:
     forget_old()
     tidy_deliveries()
     if Prediction.objects.waiting().exists():
-        ring(CLASSIFY)
+        ring_by_message(CLASSIFY)  # a call may go to a worker that is gone without a word
     if Endpoint.objects.with_due().exists():
         ring(DELIVER)
     if sweep_evaluations():

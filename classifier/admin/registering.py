@@ -64,6 +64,7 @@ class RegisterForm(forms.Form):
     image_size = forms.IntegerField(
         label=gettext_lazy("Image size"),
         min_value=1,
+        max_value=2048,
         required=False,
         help_text=gettext_lazy(
             "The side of the pictures in pixels. Empty: what the file or its architecture says; "
@@ -73,6 +74,7 @@ class RegisterForm(forms.Form):
     resize = forms.IntegerField(
         label=gettext_lazy("Resize"),
         min_value=1,
+        max_value=2048,
         required=False,
         help_text=gettext_lazy("The shorter side in pixels before the middle is taken."),
     )

@@ -111,7 +111,7 @@ def trainer_of(
     """Decode the images, and have the network ready that learns from them."""
     fitted = load_images(data.train, spec, work, after_image)
     watched = load_images(data.validation, spec, work, after_image)
-    images = TrainingData(data.labels, *fitted, *watched, fingerprint=data.fingerprint)
+    images = TrainingData(data.labels, *fitted, *watched, fingerprint=identity(data, spec))
     teacher = None
     if known.teacher:
         with network_of(known.teacher) as network:
@@ -120,6 +120,11 @@ def trainer_of(
         with network_of(known.start) as network:
             return Trainer(recipe, images, teacher, network)
     return Trainer(recipe, images, teacher)
+
+
+def identity(data: Split, spec: ModelSpec) -> str:
+    """By which a run that is taken up knows its images: which they are, for what, and seen how."""
+    return f"{data.division} {spec.interpolation} {spec.framing}"
 
 
 def export(trainer: Trainer, spec: ModelSpec, options: dict[str, Any], folder: Path) -> Bundle:

@@ -17,7 +17,8 @@ def take_on(
 
     Its last layer is a new one, unless the labels are the source's own, in the same order.
 
-    Returns the network, and those of its layers that are trained already.
+    Returns the network, and those of its layers that are to wait until the new one has learned
+    something; none, where none is new.
 
     Raises:
         UnknownArchitecture, UnusableWeights: if the source cannot be loaded.
@@ -25,7 +26,7 @@ def take_on(
     spec = replace(source.spec, resize=image_size, crop=image_size)
     trained = load_network(source.architecture, source.weights, spec)
     if tuple(labels) == source.spec.labels:
-        return trained, _layers(trained)
+        return trained, []
     network = build_network(source.architecture, len(labels), image_size)
     head = _leaves(network)[-1]
     new = {f"{head}.{name}" for name in network.get_submodule(head).state_dict()}

@@ -1,6 +1,7 @@
 """Which images a network is trained on, which stop the training, and which it is judged by."""
 
 import csv
+import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Mapping
@@ -55,6 +56,13 @@ class Split:
         """Of all images with their labels, whatever part they are in."""
         everything = (*self.train.files, *self.validation.files, *self.test.files)
         return fingerprint(LabelledFiles(self.labels, everything), self.digest_of)
+
+    @cached_property
+    def division(self) -> str:
+        """Of which images are in which part, too."""
+        parts = (self.train, self.validation, self.test)
+        known = "\n".join(fingerprint(part, self.digest_of) for part in parts)
+        return hashlib.sha256(known.encode()).hexdigest()
 
     def write(self, target: Path) -> None:
         """Save which image is for what as a CSV file, which can be given as a data set again."""

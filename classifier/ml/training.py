@@ -208,7 +208,10 @@ class Trainer:
         The gradients of a new layer, which knows nothing yet, would spoil it.
         """
         for layer in self._taken_on:
-            layer.train(not frozen).requires_grad_(not frozen)
+            for own in layer.parameters(recurse=False):
+                own.requires_grad_(not frozen)
+            if not any(layer.children()):
+                layer.train(not frozen)
 
     def _train_batch(self, images: torch.Tensor, targets: torch.Tensor) -> float:
         images = self.recipe.augmentation(images.to(self.device) / 255)

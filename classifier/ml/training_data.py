@@ -27,7 +27,7 @@ class TrainingData:
     targets: torch.Tensor
     validation_images: torch.Tensor
     validation_targets: torch.Tensor
-    fingerprint: str = ""  # of the whole data set
+    fingerprint: str = ""  # by which a run that is taken up knows them
 
     @property
     def mean(self) -> Channels:

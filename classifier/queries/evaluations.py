@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
@@ -88,11 +89,12 @@ def beside(evaluation: Evaluation) -> list[Beside]:
     if not evaluation.fingerprint:
         return []
     others = Evaluation.objects.finished().filter(fingerprint=evaluation.fingerprint)
-    others = others.exclude(model_version=evaluation.model_version).select_related("model_version")
-    latest = {other.model_version_id: other for other in others.order_by("id")}
-    compared = (
-        (other, compare(other, evaluation)) for other in list(latest.values())[-COMPARED:][::-1]
-    )
+    others = others.exclude(model_version=evaluation.model_version).order_by("-id")
+    latest: dict[int, UUID] = {}
+    for version, key in others.values_list("model_version_id", "id"):
+        latest.setdefault(version, key)
+    chosen = others.filter(id__in=list(latest.values())[:COMPARED])
+    compared = ((one, compare(one, evaluation)) for one in chosen.select_related("model_version"))
     return [Beside(other, comparison) for other, comparison in compared if comparison]
 
 

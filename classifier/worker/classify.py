@@ -13,7 +13,7 @@ from celery.signals import worker_init
 from classifier.actions.claim import Claim, claim
 from classifier.actions.recall import kept_labels
 from classifier.actions.settle import Outcome, hand_back, release, settle
-from classifier.bells import CLASSIFY, hear, ring
+from classifier.bells import CLASSIFY, hear, ring, ring_by_message
 from classifier.ml.engines import use_one_thread_per_call
 from classifier.ml.inference import top_labels_of_each
 from classifier.ml.preprocess import UndecodableImage, preprocess
@@ -26,6 +26,7 @@ from classifier.worker.stopping import stopping
 
 logger = logging.getLogger(__name__)
 
+TURN_SECONDS = 30.0  # after which a thread lets other tasks have it
 UNKNOWN_CLAIM = 8  # images to claim at first of a version that is not in memory yet
 
 
@@ -54,7 +55,11 @@ def classify_waiting() -> None:
     the sweep rings again.
     """
     hear(CLASSIFY)
+    until = time.monotonic() + TURN_SECONDS
     while not stopping():
+        if time.monotonic() > until:
+            ring_by_message(CLASSIFY)  # behind what else this worker is to do
+            return
         calls, sizes = lobby.calls, claim_sizes()
         claimed = claim(UNKNOWN_CLAIM, sizes)
         if claimed is None:

@@ -5,14 +5,15 @@ so the child is a polite one, and whatever happens to it happens to nobody else.
 """
 
 import logging
+import os
 import subprocess
 import sys
 import threading
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 
 from celery import shared_task
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 
 from classifier.actions.evaluations import (
     claim_evaluation,
@@ -37,7 +38,7 @@ def evaluate_waiting() -> None:
     """Start draining, unless this process does already."""
     hear(EVALUATE)
     if _at_work.acquire(blocking=False):
-        threading.Thread(target=_drain, name="evaluate", daemon=True).start()
+        threading.Thread(target=_drain, name="evaluate").start()
 
 
 def _drain() -> None:
@@ -54,14 +55,22 @@ def _drain() -> None:
 def work_on(evaluation: Evaluation) -> None:
     """See a claimed evaluation through, or hand it back where this worker is asked to stop."""
     assert evaluation.lease is not None
-    with TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+    # What a child that is ended leaves behind, perhaps people's pictures, goes with its folder.
+    with TemporaryDirectory() as folder, TemporaryFile("w+", errors="replace") as said:
         child = subprocess.Popen(  # noqa: S603 - our own command, and the arguments as they are
-            _command(evaluation), cwd=settings.BASE_DIR, stdout=subprocess.DEVNULL, stderr=said
+            _command(evaluation),
+            cwd=settings.BASE_DIR,
+            env={**os.environ, "TMPDIR": folder},
+            stdout=subprocess.DEVNULL,
+            stderr=said,
         )
-        while not _has_ended(child):
-            is_ours = renew_evaluation(evaluation.lease) or is_settled(evaluation)
-            if stopping() or not is_ours:
-                child.terminate()
+        try:
+            while not _has_ended(child):
+                if stopping() or not _is_ours(evaluation):
+                    child.terminate()
+        finally:
+            child.kill()
+            child.wait()
         said.seek(0)
         lines = said.read().strip().splitlines()
     if stopping():
@@ -71,6 +80,17 @@ def work_on(evaluation: Evaluation) -> None:
         reason = last or f"It ended with the exit code {child.returncode}."
         logger.warning("%s: %s", evaluation, reason)
         fail_evaluation(evaluation.lease, reason)
+
+
+def _is_ours(evaluation: Evaluation) -> bool:
+    """Renew the lease; a database that is away says nothing against it."""
+    assert evaluation.lease is not None
+    try:
+        return renew_evaluation(evaluation.lease) or is_settled(evaluation)
+    except DatabaseError as error:
+        logger.warning("the lease of %s could not be renewed: %s", evaluation.id, error)
+        close_old_connections()
+        return True
 
 
 def _has_ended(child: "subprocess.Popen[bytes]") -> bool:

@@ -8,6 +8,7 @@ Redis whether anybody does, and sends the message where nobody does.
 import logging
 import threading
 import time
+from collections import deque
 
 from classifier import broker
 from classifier.bells import CLASSIFY, call_channel, ring_by_message
@@ -25,8 +26,8 @@ class Lobby:
 
     def __init__(self) -> None:
         self._calls = 0  # so far
-        self._staying = 0  # threads
-        self._changed = threading.Condition()
+        self._staying: deque[threading.Event] = deque()  # one for each thread
+        self._lock = threading.Lock()
         self._is_open = False
 
     @property
@@ -47,28 +48,37 @@ class Lobby:
         broker.attempt(lambda redis: redis.publish(call_channel(CLASSIFY), b""), trouble)
 
     def stay(self, calls: int) -> bool:
-        """Stay until there is a call beyond those that were noted. False if none came in time."""
+        """Stay until one is called, or was since so many calls were noted. False if none came."""
+        called = threading.Event()
+        with self._lock:
+            if self._calls != calls:
+                return True
+            self._staying.append(called)
         deadline = time.monotonic() + STAY_SECONDS
-        with self._changed:
-            self._staying += 1
-            try:
-                while self._is_open and self._calls == calls and not stopping():
-                    left = deadline - time.monotonic()
-                    if left <= 0:
-                        return False
-                    self._changed.wait(min(left, LOOK_SECONDS))
-                return self._calls != calls
-            finally:
-                self._staying -= 1
+        while self._is_open and not stopping() and time.monotonic() < deadline:
+            if called.wait(LOOK_SECONDS):
+                break
+        with self._lock:
+            if not called.is_set():
+                self._staying.remove(called)
+            return called.is_set()
 
     def call(self) -> None:
         """Wake one of those who stay. Where nobody does, Celery has to find somebody."""
-        with self._changed:
+        with self._lock:
             self._calls += 1
             is_empty = not self._staying
-            self._changed.notify()
+            if self._staying:
+                self._staying.popleft().set()
         if is_empty:
             ring_by_message(CLASSIFY)
+
+    def call_all(self) -> None:
+        """Wake all who stay: calls may have been missed."""
+        with self._lock:
+            self._calls += 1
+            while self._staying:
+                self._staying.popleft().set()
 
     def _listen_for_ever(self) -> None:
         while self._is_open:
@@ -76,7 +86,9 @@ class Lobby:
                 for message in broker.messages(call_channel(CLASSIFY)):
                     if not self._is_open:
                         return
-                    if message is not None:
+                    if message is None:
+                        self.call_all()
+                    else:
                         self.call()
             except Exception as error:  # whatever it is, the next round begins anew
                 logger.warning("calls cannot be heard for now: %s", error)
