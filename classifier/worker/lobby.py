@@ -28,7 +28,7 @@ class Lobby:
         self._calls = 0  # so far
         self._staying: deque[threading.Event] = deque()  # one for each thread
         self._lock = threading.Lock()
-        self._is_open = False
+        self._is_open = threading.Event()
 
     @property
     def calls(self) -> int:
@@ -37,12 +37,12 @@ class Lobby:
 
     def open(self) -> None:
         """Listen from now on."""
-        self._is_open = True
+        self._is_open.set()
         threading.Thread(target=self._listen_for_ever, name="lobby", daemon=True).start()
 
     def close(self) -> None:
         """Listen no more."""
-        self._is_open = False
+        self._is_open.clear()
         # Whoever hears it finds the lobby closed, or one message too many.
         trouble = "the lobby closes with its next call"
         broker.attempt(lambda redis: redis.publish(call_channel(CLASSIFY), b""), trouble)
@@ -55,7 +55,7 @@ class Lobby:
                 return True
             self._staying.append(called)
         deadline = time.monotonic() + STAY_SECONDS
-        while self._is_open and not stopping() and time.monotonic() < deadline:
+        while self._is_open.is_set() and not stopping() and time.monotonic() < deadline:
             if called.wait(LOOK_SECONDS):
                 break
         with self._lock:
@@ -81,10 +81,10 @@ class Lobby:
                 self._staying.popleft().set()
 
     def _listen_for_ever(self) -> None:
-        while self._is_open:
+        while self._is_open.is_set():
             try:
                 for message in broker.messages(call_channel(CLASSIFY)):
-                    if not self._is_open:
+                    if not self._is_open.is_set():
                         return
                     if message is None:
                         self.call_all()
