@@ -16,6 +16,11 @@ def press(browser: WebDriver, *keys: str) -> None:
         ActionChains(browser).send_keys(key).perform()
 
 
+def focused_name(browser: WebDriver) -> str | None:
+    """The name of the field that has the focus."""
+    return browser.switch_to.active_element.get_attribute("name")
+
+
 def tab_to(browser: WebDriver, words: str) -> None:
     """Press Tab until what has the focus reads `words`."""
     for _ in range(40):
@@ -31,7 +36,10 @@ def test_everything_can_be_done_by_keyboard(
 ) -> None:
     PredictionFactory(image__owner=user, model_version=serving, succeeded=True)
     browser.get(f"{live_server.url}/login/")
-    press(browser, "ada", Keys.TAB, "correct horse battery", Keys.ENTER)
+    wait_for(browser, lambda: focused_name(browser) == "username")  # it takes the focus by itself
+    press(browser, "ada", Keys.TAB)
+    wait_for(browser, lambda: focused_name(browser) == "password")
+    press(browser, "correct horse battery", Keys.ENTER)
     wait_for(browser, lambda: "What is in your pictures?" in text(browser, "h1"))
     press(browser, Keys.TAB)
     assert browser.switch_to.active_element.text == "Skip to the content"
