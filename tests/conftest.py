@@ -4,6 +4,7 @@ import math
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,13 @@ def _english() -> Iterator[None]:
     """A request that asks for Chinese leaves it active in its thread."""
     with translation.override("en"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_memory() -> None:
+    """Versions of different tests have the same key, and their networks stay in memory."""
+    if runtime := sys.modules.get("classifier.worker.runtime"):  # it takes seconds to import
+        runtime._loaded.clear()
 
 
 @pytest.fixture(autouse=True)
