@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from classifier.embedded import better_model
+from classifier.embedded import better_model, first_start
 from classifier.embedded.prepare import prepare_model
 from classifier.models import ModelVersion
-from tests.factories import ModelVersionFactory
+from tests.factories import ModelVersionFactory, PredictionFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -104,3 +104,8 @@ def test_a_failure_is_forgotten_once_somebody_has_fetched_it(failed: Path) -> No
 def test_a_model_that_is_gone_again_stops_nobody() -> None:
     activated("everyday")
     assert "could not be activated" in better_model.after_fetching(0)
+
+
+def test_no_sample_is_told_to_be_certain() -> None:
+    row = PredictionFactory(succeeded=True, top_score=0.996)
+    assert first_start._answer(row) == "cat 99 %"

@@ -1,5 +1,6 @@
 """What a new installation gets once: an administrator, and proof that it classifies."""
 
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -48,5 +49,6 @@ def classify_samples(say: Callable[[str], None], seconds: float = 120) -> None:
 
 def _answer(prediction: Prediction) -> str:
     if prediction.status == Status.SUCCEEDED:
-        return f"{prediction.top_label} {100 * (prediction.top_score or 0):.0f} %"
+        # Rounded down: nothing is certain.
+        return f"{prediction.top_label} {math.floor(100 * (prediction.top_score or 0))} %"
     return f"{prediction.get_status_display()}: {prediction.error_detail or 'no answer yet'}"
