@@ -4,6 +4,7 @@ import argparse
 import math
 from pathlib import Path
 
+from classifier.management.numbers import positive
 from classifier.ml.spec import INTERPOLATIONS
 
 FORMATS = ("safetensors", "onnx", "torch-export", "coreml-ready-onnx")
@@ -77,13 +78,6 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", type=Path, metavar="FOLDER", help="to write; default: NAME-VERSION-FORMAT here"
     )
-
-
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 def channels(text: str) -> list[float]:

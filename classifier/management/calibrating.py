@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from classifier.management.numbers import percent
 from classifier.ml.calibration import Calibration, fit
 from classifier.ml.evaluation import Answers
 from classifier.ml.verification import Verification, verify
@@ -27,20 +28,16 @@ def tell_calibration(
     """What it brings, for the terminal."""
     say(
         f"Temperature {fitted.temperature:.2f}: the calibration error falls from "
-        f"{_percent(verified.ece_before)} to {_percent(verified.ece_after)} on the other half."
+        f"{percent(verified.ece_before)} to {percent(verified.ece_after)} on the other half."
     )
     say(
-        f"Sets of labels hold the truth for {_percent(verified.coverage)} of {verified.images} "
-        f"images ({_percent(verified.promised)} promised, {_percent(verified.coverage_low)} to "
-        f"{_percent(verified.coverage_high)} by chance), with {verified.mean_labels:.2f} labels "
+        f"Sets of labels hold the truth for {percent(verified.coverage)} of {verified.images} "
+        f"images ({percent(verified.promised)} promised, {percent(verified.coverage_low)} to "
+        f"{percent(verified.coverage_high)} by chance), with {verified.mean_labels:.2f} labels "
         "in the mean."
     )
     say(
-        f"It abstains from {_percent(verified.ambiguous + verified.unfamiliar)}: "
-        f"{_percent(verified.ambiguous)} could be several things, "
-        f"{_percent(verified.unfamiliar)} are unlike what it knows."
+        f"It abstains from {percent(verified.ambiguous + verified.unfamiliar)}: "
+        f"{percent(verified.ambiguous)} could be several things, "
+        f"{percent(verified.unfamiliar)} are unlike what it knows."
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

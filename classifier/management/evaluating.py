@@ -9,6 +9,7 @@ from typing import Any
 from classifier.actions.evaluations import Mistake, NewReport
 from classifier.actions.install import file_on_disk
 from classifier.management.networks import network_of
+from classifier.management.numbers import percent
 from classifier.management.training import dataset_name
 from classifier.ml.datasets import LabelledFiles, fingerprint
 from classifier.ml.engines import load_engine
@@ -118,15 +119,11 @@ def tell(found: Report, say: Callable[[str], object]) -> None:
     if len(known) <= ONE_SHOWN:
         say(f"  {'':<20} {'precision':>9} {'recall':>9} {'F1':>9} {'images':>7}")
         for one in known:
-            shares = " ".join(f"{_percent(v):>9}" for v in (one.precision, one.recall, one.f1))
+            shares = " ".join(f"{percent(v):>9}" for v in (one.precision, one.recall, one.f1))
             say(f"  {one.label:<20} {shares} {one.support:>7}")
-    low, high = _percent(found.accuracy.low), _percent(found.accuracy.high)
+    low, high = percent(found.accuracy.low), percent(found.accuracy.high)
     say(
-        f"{_percent(found.accuracy.value)} of {found.images} held-out images "
-        f"({low} to {high}); macro F1 {_percent(found.macro.f1)}, "
-        f"calibration error {_percent(found.calibration_error)}."
+        f"{percent(found.accuracy.value)} of {found.images} held-out images "
+        f"({low} to {high}); macro F1 {percent(found.macro.f1)}, "
+        f"calibration error {percent(found.calibration_error)}."
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from classifier.management.arguments import channels, positive
+from classifier.management.arguments import channels
+from classifier.management.numbers import positive
 from classifier.management.refusals import suggestion
 from classifier.ml.architectures import architecture_names
 from classifier.ml.bundle import Bundle

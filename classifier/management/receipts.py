@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from classifier.management.numbers import percent
 from classifier.management.optimizing import Outcome
 
 HEADINGS = (
@@ -47,7 +48,7 @@ def _megabytes(size: int) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
+    return "-" if share is None else percent(share)
 
 
 def _loss(loss: dict[str, float] | None) -> str:

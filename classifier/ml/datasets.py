@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from classifier.ml.refusal import Refusal
+from classifier.ml.refusal import Refusal, some
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
 TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
@@ -108,13 +108,6 @@ def decode_each(
         InvalidDataset: at the end, naming all that failed.
     """
     return _each(files, decode, "decoded", after_image)
-
-
-def some(names: Iterable[object], most: int = 5) -> str:
-    """Some of the names, and how many more there are."""
-    texts = [str(name) for name in names]
-    shown = ", ".join(texts[:most])
-    return f"{shown} and {len(texts) - most} more" if len(texts) > most else shown
 
 
 def _of_folders(data: Path) -> dict[str, list[tuple[str, Path]]]:

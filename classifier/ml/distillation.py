@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from classifier.ml.network import Network
-from classifier.ml.refusal import Refusal
+from classifier.ml.refusal import Refusal, some
 from classifier.ml.weights import load_network
 
 
@@ -58,7 +58,7 @@ class Teacher:
         spec = network.spec
         if set(spec.labels) != set(labels):
             raise InvalidDistillation(
-                f"the teacher's labels are {_few(spec.labels)}; those of the data {_few(labels)}"
+                f"the teacher's labels are {some(spec.labels)}; those of the data {some(labels)}"
             )
         self._order = torch.tensor([spec.labels.index(label) for label in labels], device=device)
         self._side = spec.crop
@@ -74,8 +74,3 @@ class Teacher:
         with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16):
             logits: torch.Tensor = self._network((images - self._mean) / self._std)
         return logits.float()[:, self._order]
-
-
-def _few(labels: Sequence[str]) -> str:
-    shown = ", ".join(labels[:5])
-    return f"{shown} and {len(labels) - 5} more" if len(labels) > 5 else shown

@@ -1,4 +1,6 @@
-"""The one base of everything that `ml` refuses to do."""
+"""What `ml` refuses to do, and how it says so."""
+
+from collections.abc import Iterable
 
 
 class Refusal(ValueError):
@@ -6,3 +8,10 @@ class Refusal(ValueError):
 
     Commands print it as their one line of error.
     """
+
+
+def some(names: Iterable[object], most: int = 5) -> str:
+    """Some of the names, and how many more there are."""
+    texts = [str(name) for name in names]
+    shown = ", ".join(texts[:most])
+    return f"{shown} and {len(texts) - most} more" if len(texts) > most else shown

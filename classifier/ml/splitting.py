@@ -18,8 +18,8 @@ from classifier.ml.datasets import (
     digests,
     fingerprint,
     read_parts,
-    some,
 )
+from classifier.ml.refusal import some
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from classifier.ml.architectures import build_network
 from classifier.ml.children import RefusedByChild, ask_child
 from classifier.ml.network import ONNX
 from classifier.ml.read_pth import MOST_TENSORS
-from classifier.ml.refusal import Refusal
+from classifier.ml.refusal import Refusal, some
 from classifier.ml.spec import ModelSpec
 
 PICKLES = {".pth", ".pt", ".bin"}
@@ -123,7 +123,7 @@ def _check_names(architecture: str, expected: State, state: State) -> None:
     if not missing and not unexpected:
         return
     found = [
-        f"{what} {_some(names)}"
+        f"{what} {some(sorted(names), most=3)}"
         for what, names in (("lack", missing), ("have the unexpected", unexpected))
         if names
     ]
@@ -159,8 +159,3 @@ def _check_finite(state: State) -> None:
                 f"the weights hold values that are no finite numbers, in {name}; "
                 "take an earlier checkpoint of the training"
             )
-
-
-def _some(names: set[str]) -> str:
-    first = ", ".join(sorted(names)[:3])
-    return f"{first} and {len(names) - 3} more" if len(names) > 3 else first

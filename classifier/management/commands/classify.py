@@ -2,7 +2,6 @@
 
 import json
 import signal
-from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from classifier.actions.install import file_on_disk
+from classifier.management.numbers import positive
 from classifier.management.refusals import NOTHING_INSTALLED, find_version, refusals_told, refuse
 from classifier.ml.engines import Engine, load_engine
 from classifier.ml.inference import Decoded, classify_files, top_labels
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--model", metavar="NAME[@VERSION]", help="default: the model that serves"
         )
-        parser.add_argument("--top-k", type=_positive, default=5, help="labels for each image")
+        parser.add_argument("--top-k", type=positive, default=5, help="labels for each image")
         parser.add_argument(
             "--exact",
             action="store_true",
@@ -119,9 +119,3 @@ def _text_line(files: list[Path]) -> Callable[[dict[str, Any]], str]:
         return f"{result['file']:<{width}}  {found}"
 
     return line
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)

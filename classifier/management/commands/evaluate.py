@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from classifier.actions.calibrate import calibrate
 from classifier.actions.evaluations import keep_evaluation, note_progress, settle_evaluation
 from classifier.management.calibrating import fit_and_verify, tell_calibration
 from classifier.management.evaluating import Found, computed, judge, tell
+from classifier.management.numbers import share
 from classifier.management.refusals import find_version, refusals_told
 from classifier.management.reviewed import REVIEWED, store_reviewed
 from classifier.ml.datasets import LabelledFiles, digests, read_all
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--coverage",
-            type=_coverage,
+            type=share,
             default=0.9,
             help="how often the set of labels shall hold the truth; 0.9",
         )
@@ -103,10 +103,3 @@ def _noting(bar: "tqdm[Any]", lease: uuid.UUID | None) -> Callable[[], object]:
             raise CommandError("The evaluation was taken away, or deleted.", returncode=2)
 
     return note
-
-
-def _coverage(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a share, such as 0.9") from None

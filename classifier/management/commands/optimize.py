@@ -1,7 +1,6 @@
 """`manage.py optimize MODEL`: find the fastest way to compute a model that answers the same."""
 
 import json
-from argparse import ArgumentTypeError
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +20,7 @@ from classifier.management.evidence import (
     stored_pictures,
 )
 from classifier.management.networks import network_of
+from classifier.management.numbers import positive
 from classifier.management.optimizing import Bench, Outcome, Plan, fastest
 from classifier.management.receipts import HEADINGS, NUMERIC, cells, facts
 from classifier.management.refusals import find_version, refusals_told, refuse, suggestion
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             "and test/<label>. Default: the images that were classified here",
         )
         parser.add_argument(
-            "--limit", type=_positive, default=1000, help="how many images to judge by; 1000"
+            "--limit", type=positive, default=1000, help="how many images to judge by; 1000"
         )
         parser.add_argument("--engines", metavar="E,…", help=f"of {', '.join(ENGINES)}; all")
         parser.add_argument(
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--epochs",
-            type=_positive,
+            type=positive,
             default=FineTuning.epochs,
             help=f"of training after --prune; {FineTuning.epochs}",
         )
@@ -196,9 +196,3 @@ def _about(evidence: Evidence) -> str:
         f"Judging by {len(evidence.measured)} images {labels} labels ({evidence.source}); "
         f"{len(evidence.calibration)} others calibrate int8."
     )
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)

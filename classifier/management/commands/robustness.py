@@ -10,8 +10,8 @@ import numpy as np
 from django.core.management import BaseCommand, CommandParser
 from tqdm import tqdm
 
-from classifier.management.arguments import positive
 from classifier.management.networks import network_of
+from classifier.management.numbers import percent, positive
 from classifier.management.refusals import find_version, refusals_told
 from classifier.management.table import table
 from classifier.management.training import dataset_name
@@ -87,11 +87,11 @@ def _decoded(data: LabelledFiles, spec: ModelSpec) -> tuple[np.ndarray, np.ndarr
 
 def _lines(report: RobustnessReport) -> Iterator[str]:
     """Tables of accuracies for people."""
-    yield f"{_percent(report.clean)} of {report.images} images are answered rightly as they are."
+    yield f"{percent(report.clean)} of {report.images} images are answered rightly as they are."
     yield ""
     severities = [f"SEVERITY {severity}" for severity in SEVERITIES]
     yield from _table("CORRUPTION", severities, report.corruptions)
-    yield f"{_percent(report.corrupted)} in the mean."
+    yield f"{percent(report.corrupted)} in the mean."
     if report.attacks:
         yield ""
         epsilons = [f"{255 * epsilon:g}/255" for epsilon in report.epsilons]
@@ -99,9 +99,5 @@ def _lines(report: RobustnessReport) -> Iterator[str]:
 
 
 def _table(title: str, headings: Sequence[str], rows: Accuracies) -> Iterator[str]:
-    cells = [(name, *map(_percent, accuracies)) for name, accuracies in rows.items()]
+    cells = [(name, *map(percent, accuracies)) for name, accuracies in rows.items()]
     return table([(title, *headings), *cells], numeric=range(1, len(headings) + 1))
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

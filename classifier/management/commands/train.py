@@ -1,7 +1,6 @@
 """`manage.py train NAME --data FOLDER`: a classifier of one's own."""
 
 import shutil
-from argparse import ArgumentTypeError
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tqdm import tqdm
 from classifier.actions.evaluations import keep_evaluation
 from classifier.management.evaluating import judge, metrics_of, tell
 from classifier.management.installing import install_bundle
+from classifier.management.numbers import percent, positive, share
 from classifier.management.refusals import refusals_told
 from classifier.management.training import (
     PATIENCE,
@@ -27,8 +27,8 @@ from classifier.management.training import (
 )
 from classifier.ml.augmentation import AUGMENTATIONS
 from classifier.ml.curves import Curves
-from classifier.ml.datasets import some
 from classifier.ml.recipe import Recipe
+from classifier.ml.refusal import some
 from classifier.ml.spec import FRAMINGS, INTERPOLATIONS, ModelSpec
 from classifier.ml.splitting import Split, class_counts
 from classifier.ml.training import Trainer
@@ -50,9 +50,9 @@ class Command(BaseCommand):
             metavar="FOLDER",
             help="holds <label>/*.jpg, or train/<label> and test/<label>; or a CSV: file,label",
         )
-        data.add_argument("--held-out", type=_share, default=0.2, help="share to judge by; 0.2")
+        data.add_argument("--held-out", type=share, default=0.2, help="share to judge by; 0.2")
         data.add_argument(
-            "--validation", type=_share, default=0.1, help="share that says when to stop; 0.1"
+            "--validation", type=share, default=0.1, help="share that says when to stop; 0.1"
         )
         data.add_argument("--class-weights", choices=("balanced", "none"), default="balanced")
         data.add_argument("--augmentation", choices=AUGMENTATIONS, default="photos")
@@ -61,17 +61,17 @@ class Command(BaseCommand):
         network = parser.add_argument_group("the network")
         network.add_argument("--arch", help="compact_cnn (without --from), or torchvision's")
         network.add_argument("--from", metavar="MODEL[@V]", help="an installed model to go on from")
-        network.add_argument("--image-size", type=_positive, help="pixels; 32, or that of --from")
-        network.add_argument("--resize", type=_positive, help="the spec's; default: the image size")
+        network.add_argument("--image-size", type=positive, help="pixels; 32, or that of --from")
+        network.add_argument("--resize", type=positive, help="the spec's; default: the image size")
         network.add_argument("--interpolation", choices=INTERPOLATIONS)
         network.add_argument("--framing", choices=FRAMINGS, help="ink: finds the writing first")
 
         recipe = parser.add_argument_group("the training")
-        recipe.add_argument("--epochs", type=_positive, help="40; 12 with --from")
+        recipe.add_argument("--epochs", type=positive, help="40; 12 with --from")
         recipe.add_argument("--frozen-epochs", type=int, default=1, help="with --from; 1")
         recipe.add_argument("--patience", type=int, default=PATIENCE, help=f"epochs; {PATIENCE}")
         recipe.add_argument("--seed", type=int, default=0)
-        recipe.add_argument("--batch-size", type=_positive, help="default: by how many images")
+        recipe.add_argument("--batch-size", type=positive, help="default: by how many images")
         recipe.add_argument("--lr", type=float, help="default: by the size of the batch")
         recipe.add_argument("--teacher", metavar="MODEL[@V]", help="whose answers are learned too")
         recipe.add_argument("--temperature", type=float, default=4.0, help="softens them; 4")
@@ -149,7 +149,7 @@ class Command(BaseCommand):
                     curves.add(report)
                     line = f"epoch {report.epoch} of {epochs}: loss {report.loss:.3f}"
                     if report.accuracy is not None:
-                        line += f", {100 * report.accuracy:.1f} % right on validation"
+                        line += f", {percent(report.accuracy)} right on validation"
                     with tqdm.external_write_mode():
                         self.stdout.write(line)
             except KeyboardInterrupt as interrupt:
@@ -183,16 +183,3 @@ class Command(BaseCommand):
 
 def _checkpoint(work: Path) -> Path:
     return work / "checkpoint.pt"
-
-
-def _share(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a share, such as 0.2") from None
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
