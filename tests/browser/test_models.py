@@ -74,7 +74,7 @@ def test_what_was_answered_before_is_announced_and_can_be_classified_again(
     sign_in(user)
     browser.get(live_server.url)
     find(browser, "#choose").send_keys(str(path))
-    wait_for(browser, lambda: Prediction.objects.exists())
+    wait_for(browser, lambda: browser.find_elements("css selector", "[name=seen]"))
     answer = PredictionFactory.build(succeeded=True)
     fields = ("status", "output", "top_label", "top_score", "started_at", "completed_at")
     Prediction.objects.update(**{name: getattr(answer, name) for name in fields})
