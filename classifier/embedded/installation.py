@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -54,9 +55,9 @@ class Installation:
         self._fetch_better_model()
         connection.close()  # for hours there is nothing to ask
 
-    def keep_up(self) -> None:
-        """Watch over the processes until a signal comes."""
-        while True:
+    def keep_up(self, asked_to_stop: Callable[[], object]) -> None:
+        """Watch over the processes until a signal comes, or came where nothing can be raised."""
+        while not asked_to_stop():
             self._supervisor.keep_up()
             time.sleep(0.5)
 

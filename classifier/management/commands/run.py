@@ -49,7 +49,7 @@ class Command(BaseCommand):
 def _serve(installation: Installation) -> None:
     try:
         installation.start()
-        installation.keep_up()
+        installation.keep_up(lambda: _asked)
     except KeyboardInterrupt:
         pass
     finally:
@@ -59,5 +59,9 @@ def _serve(installation: Installation) -> None:
         installation.stop()
 
 
+_asked: list[int] = []  # the signals so far; Python ignores what is raised while it forks
+
+
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    _asked.append(number)
     raise KeyboardInterrupt
