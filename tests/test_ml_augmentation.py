@@ -61,3 +61,11 @@ def test_strokes_become_thicker_and_thinner_by_at_most_as_much_as_is_said(bars):
     assert widths.min() < 3.5
     assert widths.min() >= 2
     assert widths.max() <= 6
+
+
+def test_half_of_the_photos_get_noise_more_and_less_of_it():
+    torch.manual_seed(0)
+    images = torch.full((400, 3, 16, 16), 0.5)
+    deviations = replace(NOTHING, noise=0.1)(images).std(dim=(1, 2, 3))
+    assert 0.4 < (deviations < 1e-6).float().mean() < 0.6
+    assert 0.08 < deviations.max() < 0.11

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torchvision
 
-from classifier.ml.architectures import UnknownArchitecture, architecture_names
+from classifier.ml.architectures import OWN, UnknownArchitecture, architecture_names
 from classifier.ml.catalogue import Unreachable, download, official
 
 
@@ -45,7 +45,7 @@ def test_spec_labels_and_accuracy_come_from_torchvisions_metadata():
 
 
 def test_every_torchvision_network_has_a_valid_spec():
-    names = set(architecture_names()) - {"compact_cnn"}
+    names = set(architecture_names()) - set(OWN)
     assert len(names) > 70
     for name in names:
         assert len(official(name).spec.labels) == 1000
@@ -71,7 +71,7 @@ def test_the_networks_that_normalise_again_inside_get_the_same_input_as_in_torch
 
 
 def test_unknown_names_and_our_own_network_are_not_torchvisions():
-    for name in ("resnet5", "compact_cnn"):
+    for name in ("resnet5", *OWN):
         with pytest.raises(UnknownArchitecture):
             official(name)
 

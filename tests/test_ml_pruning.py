@@ -21,7 +21,9 @@ def size(network):
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("architecture", ["compact_cnn", "resnet18", "squeezenet1_1"])
+@pytest.mark.parametrize(
+    "architecture", ["compact_cnn", "compact_cnn_deep", "resnet18", "squeezenet1_1"]
+)
 def test_a_share_of_the_channels_goes_and_the_classes_stay(architecture):
     whole = random_network(architecture)
     pruned = prune(whole, 0.3, SMALL)

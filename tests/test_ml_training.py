@@ -185,6 +185,7 @@ def test_the_same_seed_begins_with_the_same_weights(data):
         (("--arch", "resnet5"), "no architecture 'resnet5'"),
         (("--arch", "googlenet"), "auxiliary outputs"),
         (("--resize", "16"), "'crop' must be no larger"),
+        (("--noise", "0.7"), "noise must be from 0 to 0.5"),
     ],
 )
 def test_a_senseless_request_is_refused_before_training(data, arguments, reason):
@@ -402,15 +403,17 @@ def test_mixed_images_have_the_labels_of_both():
     assert ((targets > 0) & (targets < 1)).any()
 
 
-def test_training_by_mixed_and_by_attacked_images_gives_other_weights(data, tmp_path):
+def test_training_by_mixed_noisy_and_attacked_images_gives_other_weights(data, tmp_path):
     for name, extra in (
         ("plain", ()),
         ("mixed", ("--mixup", "0.4")),
+        ("noisy", ("--noise", "0.1")),
         ("hard", ("--adversarial", "0.03")),
     ):
         train(data, *FAST, *extra, "--bundle", tmp_path / name)
-    plain, mixed, hard = (learned(tmp_path / name) for name in ("plain", "mixed", "hard"))
-    for other in (mixed, hard):
+    names = ("plain", "mixed", "noisy", "hard")
+    plain, *others = (learned(tmp_path / name) for name in names)
+    for other in others:
         assert any(not torch.equal(plain[name], other[name]) for name in plain)
 
 

@@ -11,7 +11,7 @@ from django.core.files.storage import default_storage
 
 from classifier.actions.install import file_on_disk
 from classifier.management.refusals import suggestion
-from classifier.ml.architectures import COMPACT_CNN, UnknownArchitecture, architecture_names
+from classifier.ml.architectures import OWN, UnknownArchitecture, architecture_names
 from classifier.ml.bundle import Bundle, is_bundle, read_bundle, shipped_bundles
 from classifier.ml.catalogue import download, official
 from classifier.ml.facts import read_labels
@@ -79,9 +79,9 @@ def _described(wanted: Wanted, source: str) -> Bundle:
 
 
 def _official(name: str) -> Bundle:
-    if name == COMPACT_CNN:
+    if name in OWN:
         raise UnknownArchitecture(
-            f"{COMPACT_CNN} has no official weights or preprocessing; "
+            f"{name} has no official weights or preprocessing; "
             "install the folder that `train` wrote instead"
         )
     try:

@@ -72,7 +72,7 @@ def recipe_of(options: dict[str, Any], data: Split, known: Origins) -> Recipe:
         patience=options["patience"] if data.validation.files else 0,
         mixup=options["mixup"],
         adversarial=options["adversarial"],
-        augmentation=AUGMENTATIONS[options["augmentation"]],
+        augmentation=replace(AUGMENTATIONS[options["augmentation"]], noise=options["noise"]),
         distillation=Distillation(
             known.teacher.sha256, options["temperature"], options["teacher_weight"]
         )

@@ -1,7 +1,7 @@
 """From an architecture's name to a network whose weights are still to be loaded.
 
-Any torchvision classification model by its own name, and `compact_cnn`, the small network of the
-bundled everyday model.
+Any torchvision classification model by its own name, and our own small networks, of which the
+bundled models are made.
 """
 
 from typing import Any
@@ -10,9 +10,11 @@ import torchvision
 from torch import nn
 
 from classifier.ml.compact_cnn import CompactCNN as CompactCNN
+from classifier.ml.compact_cnn import DeepCompactCNN
 from classifier.ml.refusal import Refusal
 
 COMPACT_CNN = "compact_cnn"
+OWN = {COMPACT_CNN: CompactCNN, "compact_cnn_deep": DeepCompactCNN}
 WITH_AUXILIARY_OUTPUTS = {"googlenet", "inception_v3"}  # while they are trained
 
 
@@ -22,7 +24,7 @@ class UnknownArchitecture(Refusal):
 
 def architecture_names() -> list[str]:
     """Every name that `build_network` takes, sorted."""
-    return sorted([COMPACT_CNN, *torchvision.models.list_models(module=torchvision.models)])
+    return sorted([*OWN, *torchvision.models.list_models(module=torchvision.models)])
 
 
 def build_network(architecture: str, num_classes: int, image_size: int | None = None) -> nn.Module:
@@ -33,8 +35,8 @@ def build_network(architecture: str, num_classes: int, image_size: int | None = 
     Raises:
         UnknownArchitecture: if there is no such architecture.
     """
-    if architecture == COMPACT_CNN:
-        return CompactCNN(num_classes)
+    if architecture in OWN:
+        return OWN[architecture](num_classes)
     if architecture not in architecture_names():
         raise UnknownArchitecture(
             f"there is no architecture {architecture!r}; "

@@ -23,6 +23,7 @@ class Augmentation:
     grey: float = 0.05  # share of images that lose their colour
     sharpness: tuple[float, float] = (-0.5, 1.0)  # below 0 blurs, above 0 sharpens
     cutout: float = 0.25  # side of the square that is blanked, as a share of the side
+    noise: float = 0.0  # most deviation of the values of half of the images
     rotation: float = 0.0  # degrees, either way
     slant: float = 0.0  # how far the top moves aside, either way, as a share of the height
     stroke: float = 0.0  # pixels by which bright strokes gain or lose on each side
@@ -34,8 +35,8 @@ class Augmentation:
         if self.stroke:
             images = self._change_pen(images)
         images = self._recolour(images)
-        images = self._sharpen(images)
-        return self._cut_out(images)
+        images = self._cut_out(self._sharpen(images))
+        return self._roughen(images) if self.noise else images
 
     def _reframe(self, images: torch.Tensor) -> torch.Tensor:
         n = len(images)
@@ -93,13 +94,25 @@ class Augmentation:
         hole = (rows[:, :, None] & columns[:, None, :]).to(images.device)[:, None]
         return torch.where(hole, images.mean(dim=(2, 3), keepdim=True), images)
 
+    def _roughen(self, images: torch.Tensor) -> torch.Tensor:
+        """Noise as of a sensor in the dark, more and less of it, and none on half of the images."""
+        deviation = _uniform(len(images), -self.noise, self.noise).relu().to(images.device)
+        return images + deviation[:, None, None, None] * torch.randn_like(images)
+
 
 def _uniform(n: int, low: float, high: float) -> torch.Tensor:
     return low + (high - low) * torch.rand(n)
 
 
 NOTHING = Augmentation(
-    flip=False, shift=0, zoom=(1, 1), stretch=0, colour=0, grey=0, sharpness=(0, 0), cutout=0
+    flip=False,
+    shift=0,
+    zoom=(1, 1),
+    stretch=0,
+    colour=0,
+    grey=0,
+    sharpness=(0, 0),
+    cutout=0,
 )
 SYMBOLS = replace(
     NOTHING,

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 import torchvision
 
-from classifier.ml.architectures import COMPACT_CNN, UnknownArchitecture, architecture_names
+from classifier.ml.architectures import OWN, UnknownArchitecture, architecture_names
 from classifier.ml.bundle import Bundle
 from classifier.ml.refusal import Refusal
 from classifier.ml.spec import Channels, ModelSpec
@@ -39,7 +39,7 @@ def official(name: str) -> Bundle:
     Raises:
         UnknownArchitecture: if torchvision has no such network.
     """
-    if name == COMPACT_CNN or name not in architecture_names():
+    if name in OWN or name not in architecture_names():
         raise UnknownArchitecture(f"torchvision has no network {name!r}")
     weights = torchvision.models.get_model_weights(name).DEFAULT
     transforms, meta = weights.transforms(), weights.meta

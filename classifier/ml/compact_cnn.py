@@ -1,4 +1,4 @@
-"""The network of the bundled everyday model; exports take this file along, so it stands alone."""
+"""The networks of the bundled models; exports take this file along, so it stands alone."""
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ class CompactCNN(nn.Module):
 
     PATCH = 2
     WIDTHS = (64, 256, 256)
+    DEPTH = 2  # convolutions in a block
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -22,7 +23,7 @@ class CompactCNN(nn.Module):
         self.whiten = nn.Conv2d(3, filters, self.PATCH).requires_grad_(False)
         self.blocks = nn.Sequential(
             *(
-                _block(inputs, outputs)
+                _block(inputs, outputs, self.DEPTH)
                 for inputs, outputs in zip((filters, *self.WIDTHS), self.WIDTHS, strict=False)
             )
         )
@@ -47,13 +48,39 @@ class CompactCNN(nn.Module):
         self.whiten.bias.zero_()
 
 
-def _block(inputs: int, outputs: int) -> nn.Sequential:
+class DeepCompactCNN(CompactCNN):
+    """A 2.9 M-parameter one with three convolutions in a block, the last two as a residual.
+
+    It costs 6 % more multiplications than the other, and takes longer to train.
+    """
+
+    WIDTHS = (64, 192, 288)
+    DEPTH = 3
+
+
+class _Residual(nn.Module):
+    """Two convolutions whose result is added to what they saw."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.change = nn.Sequential(*_convolution(channels), nn.GELU(), *_convolution(channels))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return nn.functional.gelu(features + self.change(features))
+
+
+def _block(inputs: int, outputs: int, depth: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
         nn.MaxPool2d(2),
         nn.BatchNorm2d(outputs),
         nn.GELU(),
-        nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.GELU(),
+        *([*_convolution(outputs), nn.GELU()] if depth == 2 else [_Residual(outputs)]),
     )
+
+
+def _convolution(channels: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+    ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
+from classifier.ml.machine import has_bfloat16
 from classifier.ml.network import Network
 from classifier.ml.refusal import Refusal, some
 from classifier.ml.weights import load_network
@@ -71,6 +72,7 @@ class Teacher:
         size = (self._side, self._side)
         if images.shape[2:] != size:
             images = F.interpolate(images, size, mode="bilinear", antialias=True)
-        with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16):
+        mixed = has_bfloat16(images.device)
+        with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=mixed):
             logits: torch.Tensor = self._network((images - self._mean) / self._std)
         return logits.float()[:, self._order]

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from classifier.ml.architectures import COMPACT_CNN
+from classifier.ml.architectures import COMPACT_CNN, OWN
 from classifier.ml.bundle import Bundle
 from classifier.ml.calibration import Calibration
 from classifier.ml.catalogue import official
@@ -75,7 +75,7 @@ def completed(facts: Facts, file: Path) -> Facts:
     if "crop" in facts.spec:
         facts = facts.over(Facts({"resize": facts.spec["crop"]}))
     architecture = facts.others.get("architecture", COMPACT_CNN)
-    if file.suffix != ONNX and architecture != COMPACT_CNN:
+    if file.suffix != ONNX and architecture not in OWN:
         facts = facts.over(Facts(official(architecture).spec.to_json()))
     return facts.over(Facts({"interpolation": "bilinear"}))
 

@@ -20,7 +20,7 @@ from classifier.ml.architectures import CompactCNN
 from classifier.ml.augmentation import Augmentation
 from classifier.ml.engines import is_installed
 from classifier.ml.export import export
-from classifier.ml.machine import cores
+from classifier.ml.machine import cores, has_bfloat16
 from classifier.ml.network import Network
 from classifier.ml.quantization import quantize
 from classifier.ml.refusal import Refusal
@@ -187,8 +187,8 @@ def _loss(
     pruned: nn.Module, whole: nn.Module, images: torch.Tensor, targets: torch.Tensor
 ) -> torch.Tensor:
     """Cross-entropy with the labels, and with what the whole network answers."""
-    # On CPUs bfloat16 takes up to three times as long as float32 to train.
-    with torch.autocast("cuda", torch.bfloat16, enabled=images.device.type == "cuda"):
+    device = images.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
         logits = pruned(images).float()
         with torch.no_grad():
             answers = whole(images).float().softmax(dim=1)

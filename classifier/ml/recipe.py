@@ -54,6 +54,7 @@ class Recipe:
         _require(self.patience >= 0, "patience", "0 or more epochs")
         _require(self.mixup >= 0, "mixup", "0 or more")
         _require(0 <= self.adversarial <= 0.5, "adversarial", "from 0 to 0.5")
+        _require(0 <= self.augmentation.noise <= 0.5, "noise", "from 0 to 0.5")
         if self.start:
             frozen = self.start.frozen_epochs
             _require(0 <= frozen <= self.epochs, "frozen_epochs", "from 0 to all epochs")

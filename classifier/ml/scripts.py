@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Template
 
 from classifier.ml import compact_cnn, ink
-from classifier.ml.architectures import COMPACT_CNN, options_of
+from classifier.ml.architectures import OWN, options_of
 from classifier.ml.bundle import GRAPH, WEIGHTS
 from classifier.ml.spec import INK, ModelSpec
 
@@ -72,9 +72,10 @@ def of_torch_export() -> Script:
 
 def of_safetensors(architecture: str, spec: ModelSpec, folder: Path) -> Script:
     """For weights alone: the network is torchvision's, or ours, which is copied to the folder."""
-    library, network = "torch", "CompactCNN(len(spec['labels']))"
-    imports = "import torch\nfrom compact_cnn import CompactCNN"
-    if architecture == COMPACT_CNN:
+    if architecture in OWN:
+        name = OWN[architecture].__name__
+        library, network = "torch", f"{name}(len(spec['labels']))"
+        imports = f"import torch\nfrom compact_cnn import {name}"
         shutil.copyfile(compact_cnn.__file__, folder / "compact_cnn.py")
     else:
         options = {"num_classes": len(spec.labels), **options_of(architecture, spec.crop)}

@@ -21,6 +21,7 @@ from classifier.ml.attacks import adversarial_examples
 from classifier.ml.datasets import InvalidDataset
 from classifier.ml.distillation import Teacher
 from classifier.ml.finetuning import take_on
+from classifier.ml.machine import has_bfloat16
 from classifier.ml.mixup import mix
 from classifier.ml.network import Network
 from classifier.ml.recipe import Recipe
@@ -57,8 +58,8 @@ class Trainer:
 
     Where the recipe has a distillation, there must be a teacher.
 
-    The arithmetic of the convolutions is bfloat16 (by autocast) on CPU and GPU alike; the weights
-    stay float32.
+    The arithmetic of the convolutions is bfloat16 (by autocast) on GPUs, and on CPUs that have
+    instructions for it; the weights stay float32.
 
     Raises:
         InvalidDataset: if the images do not fill a single batch.
@@ -88,6 +89,7 @@ class Trainer:
         self.data = data
         self.teacher = teacher
         self.device = training_device()
+        self._mixed = has_bfloat16(self.device)
         self.epoch = 0
         self.reports: list[EpochReport] = []
         known = start_from.spec if start_from else data
@@ -241,7 +243,7 @@ class Trainer:
     def _logits(self, images: torch.Tensor) -> torch.Tensor:
         """Of float images (n, 3, h, w) with values 0 to 1."""
         inputs = self._normalised(images).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._mixed):
             logits: torch.Tensor = self.network(inputs)
         return logits.float()
 

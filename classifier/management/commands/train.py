@@ -56,6 +56,9 @@ class Command(BaseCommand):
         )
         data.add_argument("--class-weights", choices=("balanced", "none"), default="balanced")
         data.add_argument("--augmentation", choices=AUGMENTATIONS, default="photos")
+        data.add_argument(
+            "--noise", type=share, default=0.0, metavar="DEVIATION", help="of half of them, as 0.1"
+        )
         data.add_argument("--mixup", type=float, default=0.0, metavar="ALPHA", help="as 0.2; 0: no")
 
         network = parser.add_argument_group("the network")
