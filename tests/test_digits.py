@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 
 from classifier.management.installing import install_bundle
 from classifier.ml.bundle import SHIPPED, read_bundle
+from classifier.ml.calibration import Calibration, judge
 from classifier.ml.engines import load_engine
 from classifier.ml.evaluation import answer
 from classifier.ml.preprocess import preprocess
@@ -77,6 +78,7 @@ class Written:
     digit: str
     shape: int
     read: str = ""
+    doubted: bool = False
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +91,12 @@ def answers(bundle, engine):
                 written.append(Written(hand, style, digit, number))
                 picture = as_png(write(shape, STYLES[style]))
                 pixels.append(preprocess(picture, bundle.spec))
-    best = engine.predict(np.stack(pixels)).argmax(axis=1)
-    pairs = zip(written, best, strict=True)
-    return [replace(one, read=bundle.spec.labels[label]) for one, label in pairs]
+    judged = judge(engine.logits(np.stack(pixels)), Calibration.from_json(bundle.calibration))
+    found = zip(written, judged.probabilities.argmax(axis=1), judged.doubts, strict=True)
+    return [
+        replace(one, read=bundle.spec.labels[label], doubted=bool(doubt))
+        for one, label, doubt in found
+    ]
 
 
 class TestDrawnStrokes:
@@ -104,6 +109,11 @@ class TestDrawnStrokes:
     def test_on_whatever_paper_with_whatever_pen(self, answers, style):
         wrong = [one for one in answers if one.style == style and one.read != one.digit]
         assert len(wrong) <= 3, wrong
+
+    def test_what_it_reads_wrongly_it_is_seldom_sure_of(self, answers):
+        wrong = [one.doubted for one in answers if one.read != one.digit]
+        assert sum(wrong) >= 0.7 * len(wrong)
+        assert sum(one.doubted for one in answers) <= 0.2 * len(answers)
 
     def test_a_one_is_read_with_and_without_its_flag(self, answers):
         plain = [one.read for one in answers if one.digit == "1" and one.shape < 2]

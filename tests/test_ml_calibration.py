@@ -260,3 +260,10 @@ def test_the_everyday_model_knows_what_it_is_worth_on_real_pictures():
     assert found.promise_kept
     assert found.coverage <= found.coverage_high
     assert auroc(familiarity(logits[held_out]), familiarity(outside)) > 0.6
+
+
+def test_how_many_are_unfamiliar_may_be_said():
+    logits, truth = answers(2000)
+    assert verify(logits, truth, fit(logits, truth, unfamiliar=0.01)).unfamiliar == 0.01
+    with pytest.raises(InvalidCalibration, match="share of unfamiliar images"):
+        fit(logits, truth, unfamiliar=0)

@@ -10,7 +10,9 @@ from classifier.ml.evaluation import Answers
 from classifier.ml.verification import Verification, verify
 
 
-def fit_and_verify(answers: Answers, coverage: float) -> tuple[Calibration, Verification]:
+def fit_and_verify(
+    answers: Answers, coverage: float, unfamiliar: float
+) -> tuple[Calibration, Verification]:
     """The halves are drawn at random, the same ones every time.
 
     Raises:
@@ -18,7 +20,8 @@ def fit_and_verify(answers: Answers, coverage: float) -> tuple[Calibration, Veri
     """
     drawn = np.random.default_rng(0).permutation(len(answers.truth))
     fitting, verifying = np.array_split(drawn, 2)
-    fitted = fit(answers.logits[fitting], answers.truth[fitting], coverage)
+    logits, truth = answers.logits[fitting], answers.truth[fitting]
+    fitted = fit(logits, truth, coverage, unfamiliar=unfamiliar)
     return fitted, verify(answers.logits[verifying], answers.truth[verifying], fitted)
 
 

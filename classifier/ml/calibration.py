@@ -84,21 +84,30 @@ class Judgement:
 
 
 def fit(
-    logits: np.ndarray, truth: np.ndarray, coverage: float = 0.9, most_labels: int = 1
+    logits: np.ndarray,
+    truth: np.ndarray,
+    coverage: float = 0.9,
+    most_labels: int = 1,
+    unfamiliar: float = STRANGERS,
 ) -> Calibration:
     """Calibrate by a network's logits (n, classes) for n images and the right labels' indices (n,).
 
     As many labels are free of penalty as hold the truth with that coverage where every image gets
     as many. They and the temperature are fitted to the same images as the threshold: two numbers,
     which move the coverage by far less than the draw of the images does. An image that needs more
-    than `most_labels` for the promise is ambiguous.
+    than `most_labels` for the promise is ambiguous. What is less familiar than all of them but a
+    share, `unfamiliar`, is taken for unfamiliar.
 
     Raises:
-        InvalidCalibration: if the coverage is not between 0 and 1, the images are too few, or a
-            label or a logit makes no sense.
+        InvalidCalibration: if the coverage or that share is not between 0 and 1, the images are
+            too few, or a label or a logit makes no sense.
     """
     if not 0 < coverage < 1:
         raise InvalidCalibration(f"the coverage must {BETWEEN}, not {coverage:g}")
+    if not 0 < unfamiliar < 1:
+        raise InvalidCalibration(
+            f"the share of unfamiliar images must {BETWEEN}, not {unfamiliar:g}"
+        )
     logits = checked(logits, truth)
     needed = max(FEWEST_IMAGES, fewest_images(coverage))
     if len(logits) < needed:
@@ -117,7 +126,7 @@ def fit(
         penalty=PENALTY,
         free_labels=free,
         most_labels=most_labels,
-        least_familiar=float(np.quantile(familiarity(logits), STRANGERS)),
+        least_familiar=float(np.quantile(familiarity(logits), unfamiliar)),
     )
 
 

@@ -18,6 +18,7 @@ from classifier.management.evaluating import Found, computed, judge, tell
 from classifier.management.numbers import share
 from classifier.management.refusals import find_version, refusals_told
 from classifier.management.reviewed import REVIEWED, store_reviewed
+from classifier.ml.calibration import STRANGERS
 from classifier.ml.datasets import LabelledFiles, digests, read_all
 from classifier.models import ModelVersion
 
@@ -50,6 +51,13 @@ class Command(BaseCommand):
             type=share,
             default=0.9,
             help="how often the set of labels shall hold the truth; 0.9",
+        )
+        parser.add_argument(
+            "--unfamiliar",
+            type=share,
+            default=STRANGERS,
+            metavar="SHARE",
+            help=f"of images like these that may be taken for unfamiliar; {STRANGERS:g}",
         )
         parser.add_argument("--json", action="store_true", help="print the report as JSON")
         parser.add_argument("--lease", type=uuid.UUID, help="of the evaluation that asks for it")
@@ -88,7 +96,7 @@ class Command(BaseCommand):
             tell(found.report, self.stdout.write)
 
     def _calibrate(self, version: ModelVersion, found: Found, options: dict[str, Any]) -> None:
-        fitted, verified = fit_and_verify(found.answers, options["coverage"])
+        fitted, verified = fit_and_verify(found.answers, options["coverage"], options["unfamiliar"])
         calibrate(version, {**fitted.to_json(), "verified": verified.to_json()})
         if not options["json"]:
             tell_calibration(fitted, verified, self.stdout.write)
