@@ -25,13 +25,17 @@ class Comparison:
 
     @property
     def low(self) -> float:
-        """The lower end of the gain's 95 % interval (Wald's, for paired shares)."""
-        return max(-1.0, self.gain - self._margin)
+        """The lower end of the gain's 95 % interval.
+
+        Agresti and Min's for paired shares (2005), which is Wald's with half an image more of each
+        kind: it keeps its promise with few images, too.
+        """
+        return max(-1.0, self._shrunk - self._margin)
 
     @property
     def high(self) -> float:
         """The upper end of the gain's 95 % interval."""
-        return min(1.0, self.gain + self._margin)
+        return min(1.0, self._shrunk + self._margin)
 
     @property
     def p_value(self) -> float:
@@ -52,9 +56,13 @@ class Comparison:
         return self.p_value < CHANCE
 
     @property
+    def _shrunk(self) -> float:
+        return (self.only_second - self.only_first) / (self.images + 2)
+
+    @property
     def _margin(self) -> float:
-        differing = self.only_first + self.only_second
-        return LIKELY * math.sqrt(differing - self.images * self.gain**2) / self.images
+        images, differing = self.images + 2, self.only_first + self.only_second + 1
+        return LIKELY * math.sqrt(differing - images * self._shrunk**2) / images
 
 
 def compare(first: Evaluation, second: Evaluation) -> Comparison | None:
