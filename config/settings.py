@@ -181,6 +181,15 @@ MODEL_MEMORY_BYTES = env.int("SIGHTLINE_MODEL_MEMORY_BYTES", default=0) or defau
 MODEL_UPLOAD_MAX_BYTES = env.int("SIGHTLINE_MODEL_UPLOAD_MAX_BYTES", default=1024**3)
 # Labelled images that staff can evaluate models by.
 DATASETS_DIR = Path(env("SIGHTLINE_DATASETS_DIR", default=str(DATA_DIR / "datasets")))
+# What `models promote` asks of a version: the gate.
+GATE_IMAGES = env.int("SIGHTLINE_GATE_IMAGES", default=100)  # that both it and the champion saw
+GATE_ACCURACY_LOSS = env.float("SIGHTLINE_GATE_ACCURACY_LOSS", default=0.0)  # that may be likely
+GATE_RECALL = env.float("SIGHTLINE_GATE_RECALL", default=0.5)  # of each label
+GATE_CALIBRATION = env.float("SIGHTLINE_GATE_CALIBRATION", default=0.1)  # error at most
+GATE_LATENCY_SECONDS = env.float("SIGHTLINE_GATE_LATENCY_SECONDS", default=1.0)  # of one image
+GATE_ROBUSTNESS = env.float("SIGHTLINE_GATE_ROBUSTNESS", default=0.3)  # accuracy under corruptions
+# The share of a champion's traffic that its challenger answers too.
+SHADOW_SHARE = env.float("SIGHTLINE_SHADOW_SHARE", default=0.1)
 # What engines compile and measure once for each machine; it may be deleted at any time.
 CACHE_DIR = Path(env("SIGHTLINE_CACHE_DIR", default=str(DATA_DIR / "cache")))
 BETTER_MODEL = "resnet50"  # `manage.py run` tries to fetch it, once

@@ -15,6 +15,7 @@ from django.core.files.storage import FileSystemStorage
 from django.test import Client
 from django.utils import translation
 
+from classifier.actions.promote import activate
 from classifier.broker import forget
 from classifier.models import ModelVersion, Prediction, Scope, User
 from classifier.queries import queue
@@ -96,6 +97,15 @@ def _steady_pace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _challengers_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are looked up once in each test, and no clock decides when."""
+    if shadow := sys.modules.get("classifier.worker.shadow"):
+        monkeypatch.setattr(shadow, "KNOWN_SECONDS", math.inf)
+        shadow._challengers_at.cache_clear()
+        shadow._not_before.clear()
+
+
+@pytest.fixture(autouse=True)
 def _empty_media(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     for name in ("images", "renditions", "models"):
@@ -150,7 +160,7 @@ def free_port() -> int:
 def serving(db: None) -> ModelVersion:
     """A model version that serves by default; its weights are not there."""
     version = ModelVersionFactory()
-    ModelVersion.objects.filter(pk=version.pk).activate()
+    activate(version)
     version.refresh_from_db()
     return version
 

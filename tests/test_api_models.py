@@ -1,10 +1,9 @@
 """Programs see which models there are, and all that is known of each."""
 
-from datetime import UTC, datetime
-
 import pytest
 from django.test import Client
 
+from classifier.actions.promote import activate
 from classifier.models import ModelVersion, Scope, User
 from tests.api import caller
 from tests.factories import SPEC, ModelVersionFactory
@@ -17,16 +16,11 @@ def reader(user: User) -> Client:
     return caller(user, Scope.MODELS_READ)
 
 
-def activate(version: ModelVersion, hour: int = 0) -> None:
-    version.activated_at = datetime(2030, 1, 1, hour, tzinfo=UTC)
-    version.save()
-
-
 def test_they_are_listed_by_name_with_the_version_that_serves_first(reader: Client) -> None:
     for version in (1, 2, 3):
         ModelVersionFactory(name="birds", version=version)
     activate(ModelVersion.objects.get(version=2))
-    activate(ModelVersionFactory(name="animals", version=1), hour=1)
+    activate(ModelVersionFactory(name="animals", version=1))
     page = reader.get(MODELS).json()
     assert page["count"] == 2
     animals, birds = page["results"]

@@ -14,11 +14,13 @@ from django.utils import timezone
 from classifier.actions.cancel import cancel
 from classifier.actions.claim import claim
 from classifier.actions.delete import delete_prediction
+from classifier.actions.promote import activate
 from classifier.actions.settle import Outcome, settle
+from classifier.actions.shadow import cast_shadows, claim_shadows
 from classifier.actions.submit import Order, submit
 from classifier.actions.sweep import sweep
 from classifier.images import verify
-from classifier.models import Image, Prediction, Status
+from classifier.models import Alias, AliasChange, Image, ModelVersion, Prediction, Status
 from tests.factories import (
     ImageFactory,
     ModelVersionFactory,
@@ -150,3 +152,46 @@ def test_every_accepted_upload_ends_though_workers_die_all_the_time():
     assert set(ended) <= {Status.SUCCEEDED, Status.FAILED}
     assert sum(ended.values()) == 60
     assert not Prediction.objects.filter(status=Status.FAILED, attempts__lt=3).exists()
+
+
+def test_of_versions_that_are_activated_at_once_one_is_the_champion():
+    versions = ModelVersionFactory.create_batch(8)
+    at_once(8, lambda i: activate(versions[i]))
+    [champion] = ModelVersion.objects.filter(alias=Alias.CHAMPION)
+    assert ModelVersion.objects.serving() == champion
+    changes = AliasChange.objects.order_by("id")
+    assert changes.last().model_version == champion
+    handed_on = [change.holder_before for change in changes]
+    assert handed_on == ["", *[change.holder for change in changes][:-1]]
+
+
+def test_no_upload_is_lost_while_champions_change():
+    versions = ModelVersionFactory.create_batch(2)
+    activate(versions[0])
+    owner, upload = UserFactory(), verify(image_bytes())
+
+    def work(i):
+        if i == 0:
+            for turn in range(10):
+                activate(versions[turn % 2])
+        else:
+            for turn in range(5):
+                order = Order(owner, ModelVersion.objects.serving(), may_be_cached=False)
+                submit(order, upload, f"{i}-{turn}.png")
+
+    at_once(4, work)
+    while claimed := claim(8, {}):
+        settle(claimed.lease, [Outcome(row.id, CAT) for row in claimed.predictions], 0.1, 8)
+    rows = Prediction.objects.values_list("status", "model_version")
+    assert len(rows) == 15
+    assert {status for status, _ in rows} == {Status.SUCCEEDED}
+    assert {version for _, version in rows} <= {version.pk for version in versions}
+
+
+def test_shadows_are_claimed_once():
+    challenger = ModelVersionFactory(alias=Alias.CHALLENGER)
+    predictions = PredictionFactory.create_batch(30, succeeded=True)
+    cast_shadows(challenger, [row.id for row in predictions])
+    claims = at_once(4, lambda _: [one.pk for one in claim_shadows(challenger, 10)[1]])
+    claimed = Counter(key for keys in claims for key in keys)
+    assert set(claimed.values()) == {1}

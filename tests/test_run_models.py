@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from classifier.actions.promote import activate
 from classifier.embedded import better_model, first_start
 from classifier.embedded.prepare import prepare_model
 from classifier.models import ModelVersion
@@ -23,7 +24,7 @@ def failed(settings: Settings, tmp_path: Path) -> Path:
 
 def activated(name: str) -> ModelVersion:
     version: ModelVersion = ModelVersionFactory(name=name)
-    ModelVersion.objects.filter(pk=version.pk).activate()
+    activate(version)
     return version
 
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils.translation.template import templatize
 
+from classifier.actions.promote import activate
 from classifier.models import Prediction, User
 from tests.factories import PredictionFactory
 
@@ -98,7 +99,7 @@ def test_a_page_for_everybody_is_shown_in_chinese(db: None, client: Client):
 )
 def test_pages_are_shown_in_chinese(client: Client, staff: User, path: str, text: str):
     prediction: Prediction = PredictionFactory(owner=staff, image__owner=staff, succeeded=True)
-    type(prediction.model_version).objects.activate()
+    activate(prediction.model_version)
     client.force_login(staff)
     page = client.get(path, headers=CHINESE).content.decode()
     assert 'lang="zh-hans"' in page

@@ -5,6 +5,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from classifier.actions.promote import activate
 from classifier.models import ModelVersion, Prediction
 from tests.factories import SPEC, ModelVersionFactory
 from tests.handwriting import CAREFUL, STYLES, as_png, write
@@ -50,7 +51,7 @@ def test_the_page_says_what_the_model_knows_and_describes_the_pad(
 def test_of_several_versions_the_one_activated_last_reads(
     signed_in: Client, digits: ModelVersion
 ) -> None:
-    ModelVersion.objects.filter(pk=digits.pk).activate()
+    activate(digits)
     ModelVersionFactory(name="letters", spec=DIGITS)
     assert str(digits) in signed_in.get(reverse("draw")).content.decode()
 

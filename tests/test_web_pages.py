@@ -10,6 +10,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
+from classifier.actions.promote import activate
 from classifier.models import ModelVersion, Prediction, User
 from tests.factories import SPEC, ModelVersionFactory, PredictionFactory
 from tests.receipts import measure_some
@@ -157,7 +158,7 @@ def test_the_about_page_tells_of_the_model_and_of_privacy(client: Client, db: No
     version = ModelVersionFactory(
         metrics={"top1": 0.931, "dataset": "the test photos"}, licence="MIT"
     )
-    ModelVersion.objects.filter(pk=version.pk).activate()
+    activate(version)
     page = client.get(reverse("about")).content.decode()
     for shown in (str(version), "93.1", "the test photos", "MIT", "cat, dog, ship", "Privacy"):
         assert shown in page

@@ -6,6 +6,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from classifier.actions.promote import activate
 from classifier.models import Image, ModelVersion, Prediction, Status, User
 from classifier.web.uploads import BoundedUploadHandler
 from tests.factories import ModelVersionFactory, PredictionFactory, image_bytes
@@ -143,7 +144,7 @@ def test_staff_alone_read_what_the_bundled_model_knows(
 
 def test_another_model_than_the_bundled_one_needs_no_such_line(client: Client, staff: User) -> None:
     version = ModelVersionFactory(name="resnet50")
-    ModelVersion.objects.filter(pk=version.pk).activate()
+    activate(version)
     client.force_login(staff)
     assert b"The bundled model" not in client.get(URL).content
 

@@ -13,6 +13,7 @@ from safetensors.torch import save
 from classifier.actions.recall import KEPT_LABELS
 from classifier.actions.sweep import sweep
 from classifier.ml.architectures import build_network
+from classifier.ml.preprocess import preprocess
 from classifier.models import Prediction, Priority, Status
 from classifier.models.prediction import SHOWN_LABELS
 from classifier.worker import classify, leases, runtime
@@ -96,7 +97,7 @@ class EngineOf:
 
 def outputs_alone(row, model):
     with row.image.file.open() as file:
-        pixels = classify.preprocess(file.read(), model.spec)
+        pixels = preprocess(file.read(), model.spec)
     [scores] = model.engine.predict(pixels[None])
     return dict(zip(model.spec.labels, scores.tolist(), strict=True))
 
@@ -295,7 +296,7 @@ def test_a_poison_image_fails_after_three_attempts_and_its_neighbours_succeed(ve
     poison = rows[1]
     model = runtime.loaded(version)
     with poison.image.file.open() as file:
-        pixels = classify.preprocess(file.read(), model.spec)
+        pixels = preprocess(file.read(), model.spec)
     choking = runtime.LoadedModel(model.spec, EngineThatChokesOn(model.engine, pixels))
     runtime._loaded[version.pk, None] = choking
     for _ in range(3):
@@ -336,5 +337,5 @@ def test_a_full_batch_wakes_the_next_thread(broker, version):
 
 
 def test_a_bell_too_many_finds_nothing_to_do(version, django_assert_num_queries):
-    with django_assert_num_queries(3):  # a transaction around one look
+    with django_assert_num_queries(4):  # a transaction around one look, and who challenges whom
         classify_waiting()

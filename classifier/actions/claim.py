@@ -12,7 +12,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from classifier.actions.announce import announce_begun
-from classifier.models import ModelVersion, Prediction, Status
+from classifier.models import ModelVersion, Prediction, Shadow, Status
 from classifier.queries.prepared import Prepared
 
 OF_EACH = (
@@ -79,9 +79,10 @@ def renew(leases: Collection[uuid.UUID]) -> int:
 
     A lease that has been taken away meanwhile stays so.
     """
-    return Prediction.objects.filter(lease__in=leases, status=Status.RUNNING).update(
-        lease_expires_at=_expiry(timezone.now())
-    )
+    expiry = _expiry(timezone.now())
+    Shadow.objects.filter(lease__in=leases, status=Status.RUNNING).update(lease_expires_at=expiry)
+    rows = Prediction.objects.filter(lease__in=leases, status=Status.RUNNING)
+    return rows.update(lease_expires_at=expiry)
 
 
 def _expiry(now: datetime) -> datetime:

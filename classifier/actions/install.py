@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.db.models.fields.files import FieldFile
 
+from classifier.actions.promote import activate as let_serve
 from classifier.actions.storing import store_whole
 from classifier.models import ModelVersion
 
@@ -53,7 +54,7 @@ def install(new: NewModel, *, activate: bool = False) -> ModelVersion:
     sha256 = digest(new.weights)
     version = installed(new, sha256) or _create(new, sha256)
     if activate:
-        ModelVersion.objects.filter(pk=version.pk).activate()
+        let_serve(version)
         version.refresh_from_db()
     return version
 

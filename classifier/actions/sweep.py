@@ -11,6 +11,7 @@ from classifier.actions.announce import announce_ended
 from classifier.actions.deliver import tidy_deliveries
 from classifier.actions.evaluations import sweep_evaluations
 from classifier.actions.once import forget_old
+from classifier.actions.shadow import sweep_shadows
 from classifier.bells import CLASSIFY, DELIVER, EVALUATE, ring, ring_by_message
 from classifier.models import Endpoint, Prediction, Status
 from classifier.models.prediction import PredictionQuerySet
@@ -45,6 +46,7 @@ def sweep() -> int:
         ring(DELIVER)
     if sweep_evaluations():
         ring(EVALUATE)
+    sweep_shadows()  # last: nothing else waits for it
     return failed + queued
 
 

@@ -1,7 +1,7 @@
 """Model versions: facts, and which one serves."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
@@ -13,21 +13,43 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from classifier.actions.delete import delete_model_version
+from classifier.actions.promote import activate
 from classifier.admin.base import NOTHING, with_shape
 from classifier.admin.registering import RegisteringAdmin
-from classifier.models import ModelVersion
+from classifier.models import ModelVersion, Shadow, User
 
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(RegisteringAdmin):
-    list_display = ("__str__", "serves", "architecture", "labels_count", "computed", "activated_at")
+    list_display = (
+        "__str__",
+        "serves",
+        "alias",
+        "architecture",
+        "labels_count",
+        "computed",
+        "activated_at",
+    )
     list_select_related = ("variant",)
     ordering = ("name", "-version")
     search_fields = ("name", "architecture", "sha256__startswith")
     sortable_by = ()
     actions = ("activate",)
     fieldsets = (
-        (None, {"fields": ("name", "version", "serves", "created_at", "activated_at", "made")}),
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "version",
+                    "serves",
+                    "alias",
+                    "created_at",
+                    "activated_at",
+                    "made",
+                )
+            },
+        ),
         (
             gettext_lazy("Network"),
             {"fields": ("architecture", "computed", "preprocessing", "labels_list", "results")},
@@ -95,7 +117,7 @@ class ModelVersionAdmin(RegisteringAdmin):
             message = _("One version serves at a time; %(count)d are selected. Select one.")
             self.message_user(request, message % {"count": len(chosen)}, messages.ERROR)
             return
-        ModelVersion.objects.filter(pk=chosen[0].pk).activate()
+        activate(chosen[0], cast("User", request.user))
         self.log_change(request, chosen[0], _("Activated."))
         message = _("%(version)s classifies new images from now on.")
         self.message_user(request, message % {"version": chosen[0]}, messages.SUCCESS)
@@ -121,6 +143,14 @@ class ModelVersionAdmin(RegisteringAdmin):
         ]
         if protected:
             return [], {}, set(), protected
+        kept_back = Shadow.objects.filter(model_version__in=[version.pk for version in objs])
+        if count := kept_back.count():
+            shadows = ngettext(
+                "%(count)d answer kept back",
+                "%(count)d answers kept back",
+                count,
+            )
+            return [*map(str, objs), shadows % {"count": count}], {}, set(), []
         return super().get_deleted_objects(objs, request)
 
 

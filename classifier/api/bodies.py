@@ -17,8 +17,8 @@ OPTIONS: dict[str, JSONSchema] = {
         "format": "model-reference",
         "minLength": 1,
         "maxLength": 100,
-        "description": "`name`, `name@version`, or `champion` for the one that serves, "
-        "which is also the default.",
+        "description": "`name`, `name@version`, `name@champion`, `name@challenger`, or `champion` "
+        "for the one that serves, which is also the default.",
     },
     "top_k": {
         "type": "integer",

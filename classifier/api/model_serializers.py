@@ -6,6 +6,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from classifier.api.pagination import NumberedPages
+from classifier.models import Alias
 
 NUMBER = {"type": "integer", "minimum": 1}
 SIZE = {"maximum": NumberedPages.max_page_size, "default": NumberedPages.page_size}
@@ -29,7 +30,8 @@ class VersionBrief(serializers.Serializer[Any]):
     name = serializers.CharField()
     version = serializers.IntegerField()
     aliases = serializers.ListField(
-        child=serializers.CharField(), help_text="`champion`: it answers where no model is named."
+        child=serializers.ChoiceField(Alias.choices),
+        help_text="`champion`: the name alone means it; `challenger`: it is tried beside it.",
     )
     architecture = serializers.CharField()
     engine = serializers.CharField(help_text="What computes it for reference.")

@@ -18,8 +18,7 @@ from classifier.api.options import Options
 from classifier.api.problems import Problem
 from classifier.api.requests import SignedInRequest, may_be_cached
 from classifier.api.slips import fault
-from classifier.models import ModelVersion, Source
-from classifier.models.model_version import CHAMPION
+from classifier.models import Alias, ModelVersion, Source
 from classifier.queries.prepared import Prepared
 
 Prepare = Callable[[], Callable[[], Made]]
@@ -65,7 +64,7 @@ def model_version(reference: str) -> ModelVersion:
     Raises:
         Problem: if there is none, with those that there are.
     """
-    if reference in {"", CHAMPION} and (serving := _serving()):
+    if reference in {"", Alias.CHAMPION} and (serving := _serving()):
         return serving[0]
     try:
         return ModelVersion.objects.without_documents().asked_for(reference)

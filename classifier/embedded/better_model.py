@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import DatabaseError
 
+from classifier.actions.promote import activate
 from classifier.models import ModelVersion
 
 NAME = settings.BETTER_MODEL
@@ -41,4 +42,5 @@ def _take_over() -> bool:
     if active is not None and active.name != settings.BUNDLED_MODEL:
         return False
     newest = ModelVersion.objects.filter(name=NAME).latest("version")
-    return bool(ModelVersion.objects.filter(pk=newest.pk).activate())
+    activate(newest)
+    return True

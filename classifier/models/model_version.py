@@ -1,16 +1,23 @@
 import re
 
 from django.db import models
-from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-REFERENCE = re.compile(r"(?P<name>[-\w]{1,64})(@(?P<version>\d{1,9})?)?", re.ASCII)
-CHAMPION = "champion"  # the alias of the version that serves by default
+REFERENCE = re.compile(
+    r"(?P<name>[-\w]{1,64})(@((?P<version>\d{1,9})|(?P<alias>champion|challenger))?)?", re.ASCII
+)
+
+
+class Alias(models.TextChoices):
+    """What a version is to the others of its name. Each is held by one of them at most."""
+
+    CHAMPION = "champion", _("Champion")  # the name alone means this one
+    CHALLENGER = "challenger", _("Challenger")  # tried on real traffic, its answers kept back
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
     def named(self, reference: str) -> "ModelVersion":
-        """Look up `name@version`, or `name` for the version of it that serves.
+        """Look up `name@version`, `name@champion`, `name@challenger`, or `name` for its champion.
 
         Raises:
             ModelVersion.DoesNotExist: if there is none.
@@ -21,10 +28,12 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         candidates = self.filter(name=asked["name"])
         if asked["version"]:
             candidates = candidates.filter(version=asked["version"])
+        if asked["alias"]:
+            candidates = candidates.filter(alias=asked["alias"])
         return candidates.by_precedence()[:1].get()
 
     def serving(self) -> "ModelVersion":
-        """The version that classifies where none is asked for: the one activated last.
+        """The version that classifies where none is asked for: the champion activated last.
 
         Raises:
             ModelVersion.DoesNotExist: if none was ever activated.
@@ -37,13 +46,21 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         Raises:
             ModelVersion.DoesNotExist: if there is none.
         """
-        if reference in {"", CHAMPION}:
+        if reference in {"", Alias.CHAMPION}:
             return self.serving()
         return self.named(reference)
 
     def by_precedence(self) -> "ModelVersionQuerySet":
-        """The version activated last comes first, those never activated come last."""
-        return self.order_by(models.F("activated_at").desc(nulls_last=True), "-version")
+        """Champions come first, of those the one activated last; then the other versions."""
+        return self.order_by(
+            models.Case(models.When(alias=Alias.CHAMPION, then=0), default=1),
+            models.F("activated_at").desc(nulls_last=True),
+            "-version",
+        )
+
+    def of_alias(self, name: str, alias: Alias) -> "ModelVersion | None":
+        """The version of this name that holds the alias, if one does."""
+        return self.filter(name=name, alias=alias).first()
 
     def reading_ink(self) -> "ModelVersionQuerySet":
         """Those that are for handwriting, whatever it is written on: `ModelSpec.framing`."""
@@ -53,16 +70,13 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         """No more than is needed to name them: a spec may hold a thousand labels."""
         return self.defer(*ModelVersion.DOCUMENTS)
 
-    def activate(self) -> int:
-        """Let these versions serve from now on; one statement, so that no reader sees a gap."""
-        return self.update(activated_at=Now())
-
 
 class ModelVersion(models.Model):
     """One classifier that can be served: a network's weights and all that is needed to use them.
 
-    `activated_at` is the whole of deployment: the version activated last serves by default, and
-    going back is activating the previous one again.
+    Deployment is two columns. The `alias` says which version a name alone means, and which one is
+    tried beside it; of the champions, the one with the latest `activated_at` serves by default.
+    `actions/promote.py` writes both, and the history of `AliasChange`.
     """
 
     DOCUMENTS = ("spec", "metrics", "training", "calibration")  # of some length each
@@ -98,6 +112,9 @@ class ModelVersion(models.Model):
     )
     source = models.CharField(_("source"), max_length=255, blank=True)
     licence = models.CharField(_("licence"), max_length=255, blank=True)
+    alias = models.CharField(
+        _("alias"), max_length=16, choices=Alias, blank=True, default="", editable=False
+    )
     created_at = models.DateTimeField(_("installed at"), auto_now_add=True)
     activated_at = models.DateTimeField(_("activated at"), null=True, blank=True, editable=False)
 
@@ -109,6 +126,11 @@ class ModelVersion(models.Model):
         ordering = ["name", "-version"]
         constraints = [
             models.UniqueConstraint(fields=["name", "version"], name="model_version_once"),
+            models.UniqueConstraint(
+                fields=["name", "alias"],
+                condition=~models.Q(alias=""),
+                name="model_version_alias_once",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -13,7 +13,6 @@ from classifier.api.model_serializers import PAGE, ModelPage, ModelSerializer, V
 from classifier.api.pagination import NumberedPages
 from classifier.api.views.hugging_face import ImageClassification
 from classifier.models import ModelVersion, Scope
-from classifier.models.model_version import CHAMPION
 from classifier.queries import catalogue
 
 Object = dict[str, Any]
@@ -74,7 +73,7 @@ def show_model(request: Request, model: catalogue.Model) -> Object:
         "name": model.name,
         "serves": model.serves,
         "version": model.versions[0].version,
-        "versions": [_brief(request, version, model.serving) for version in model.versions],
+        "versions": [_brief(request, version) for version in model.versions],
         "urls": {"get": _url(request, "model", model.name)},
     }
 
@@ -83,7 +82,7 @@ def show_version(request: Request, version: ModelVersion) -> Object:
     """All that is known of a version."""
     spec = {name: value for name, value in version.spec.items() if name != "labels"}
     return {
-        **_brief(request, version, catalogue.serving_version()),
+        **_brief(request, version),
         "variant": version.computed_by,
         "labels": version.labels,
         "spec": spec,
@@ -94,11 +93,11 @@ def show_version(request: Request, version: ModelVersion) -> Object:
     }
 
 
-def _brief(request: Request, version: ModelVersion, serving: ModelVersion | None) -> Object:
+def _brief(request: Request, version: ModelVersion) -> Object:
     return {
         "name": version.name,
         "version": version.version,
-        "aliases": [CHAMPION] if version == serving else [],
+        "aliases": [version.alias] if version.alias else [],
         "architecture": version.architecture,
         "engine": version.engine,
         "created_at": version.created_at,

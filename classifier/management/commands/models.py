@@ -8,12 +8,14 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandParser
 
+from classifier.actions.promote import activate
 from classifier.management.arguments import (
     add_export_arguments,
     add_import_arguments,
     add_install_arguments,
 )
 from classifier.management.installing import install_bundle
+from classifier.management.promoting import add_verbs
 from classifier.management.refusals import (
     NOTHING_INSTALLED,
     find_version,
@@ -29,12 +31,14 @@ NUMERIC = {2, 3, 4}
 
 
 class Command(BaseCommand):
-    help = "List, install, import, export or activate models."
+    help = "List, install, import, export, activate or promote models."
     requires_system_checks = ()  # none of them is about this, and they take a second
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(
-            required=True, metavar="list | install | import | export | activate"
+            required=True,
+            metavar="list | install | import | export | activate | "
+            "promote | rollback | challenge | withdraw | history",
         )
         listing = verbs.add_parser("list", help="show the installed models")
         listing.add_argument("--json", action="store_true", help="print one JSON object a line")
@@ -48,6 +52,7 @@ class Command(BaseCommand):
         activating = verbs.add_parser("activate", help="let a model serve by default")
         activating.add_argument("model", metavar="NAME@VERSION")
         activating.set_defaults(verb=self._activate)
+        add_verbs(verbs, lambda verb: lambda **options: verb(self.stdout.write, **options))
 
     def handle(self, *args: str, **options: Any) -> None:
         options.pop("verb")(**options)
@@ -106,7 +111,7 @@ class Command(BaseCommand):
 
     def _activate(self, **options: Any) -> None:
         version = find_version(options["model"])
-        ModelVersion.objects.filter(pk=version.pk).activate()
+        activate(version)
         self.stdout.write(f"{version} serves now.")
 
 
@@ -135,6 +140,7 @@ def _facts(version: ModelVersion, serving: ModelVersion | None) -> dict[str, Any
         "accuracy_dataset": version.metrics.get("dataset"),
         "bytes": _size(version),
         "serving": version == serving,
+        "alias": version.alias or None,
         "engine": version.engine,
         "sha256": version.sha256,
         "source": version.source,
@@ -157,5 +163,5 @@ def _cells(facts: dict[str, Any]) -> tuple[str, ...]:
         str(facts["labels"]),
         "-" if accuracy is None else f"{accuracy:.1%}".replace("%", " %"),
         "missing" if size is None else f"{size / 1e6:.1f} MB",
-        "serves" if facts["serving"] else "",
+        "serves" if facts["serving"] else facts["alias"] or "",
     )

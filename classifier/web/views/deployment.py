@@ -1,0 +1,108 @@
+"""One model's champion and challenger: how they compare, and who serves from now on."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from classifier.actions import promote as actions
+from classifier.models import AliasChange, ModelVersion
+from classifier.queries import deployment as queries
+from classifier.web.requests import SignedInRequest
+
+MOST_DIGITS = 10  # of a version's number
+
+
+@require_safe
+def deployment(request: SignedInRequest, name: str) -> HttpResponse:
+    _require_permission(request)
+    found = queries.deployment(name)
+    if found is None:
+        raise Http404
+    context = {
+        "deployment": found,
+        "predecessor": found.champion and actions.predecessor(found.champion),
+        "share": settings.SHADOW_SHARE,
+    }
+    return render(request, "pages/deployment.html", context)
+
+
+@require_POST
+def promote(request: SignedInRequest, name: str) -> HttpResponse:
+    version, reason = _posted_version(request, name), _reason(request)
+    return _change(
+        request,
+        name,
+        lambda: actions.promote(version, request.user, override=reason),
+        _("%(version)s is the champion now."),
+    )
+
+
+@require_POST
+def rollback(request: SignedInRequest, name: str) -> HttpResponse:
+    _require_permission(request)
+    reason = _reason(request)
+    return _change(
+        request,
+        name,
+        lambda: actions.rollback(name, request.user, reason),
+        _("%(version)s is the champion again."),
+    )
+
+
+@require_POST
+def challenge(request: SignedInRequest, name: str) -> HttpResponse:
+    version = _posted_version(request, name)
+    return _change(
+        request,
+        name,
+        lambda: actions.challenge(version, request.user),
+        _("%(version)s is the challenger now."),
+    )
+
+
+@require_POST
+def withdraw(request: SignedInRequest, name: str) -> HttpResponse:
+    _require_permission(request)
+    return _change(
+        request,
+        name,
+        lambda: actions.withdraw(name, request.user),
+        _("%(previous)s is the challenger no longer."),
+    )
+
+
+def _change(
+    request: SignedInRequest, name: str, change: Callable[[], AliasChange], done: str
+) -> HttpResponse:
+    try:
+        made = change()
+    except actions.NotChanged as error:
+        messages.error(request, str(error))
+    else:
+        told = {"version": made.holder, "previous": made.holder_before}
+        messages.success(request, done % told)
+    return redirect("deployment", name)
+
+
+def _posted_version(request: SignedInRequest, name: str) -> ModelVersion:
+    _require_permission(request)
+    number = request.POST.get("version", "")
+    if not (number.isdecimal() and len(number) < MOST_DIGITS):
+        raise Http404
+    return get_object_or_404(ModelVersion, name=name, version=number)
+
+
+def _reason(request: SignedInRequest) -> str:
+    return request.POST.get("reason", "").strip()
+
+
+def _require_permission(request: SignedInRequest) -> None:
+    """What was said of other people's pictures, and by whom, is not for everybody."""
+    if not request.user.has_perm("classifier.change_modelversion"):
+        raise PermissionDenied
