@@ -76,6 +76,7 @@ def every_shot(result: str) -> list[Shot]:
         "delete": f"{result}delete/",
         "models": "/models/",
         "model": "/models/everyday@1/",
+        "draw": "/draw/",
         "tokens": "/tokens/",
         "about": "/about/",
         "password": "/password/",
