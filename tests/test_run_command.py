@@ -51,6 +51,30 @@ def refusal(env: dict[str, str]) -> str:
     return lines[0]
 
 
+# A child is forked in `start`; a signal comes just then, where Python drops what is raised.
+STOPPED_WHILE_FORKING = """
+import django, os, signal
+django.setup()
+from classifier.management.commands import run
+
+class Installation:
+    def start(self):
+        os.register_at_fork(before=lambda: signal.raise_signal(signal.SIGINT))
+        if not os.fork():
+            os._exit(0)
+        print("started")
+
+    def keep_up(self, asked_to_stop):
+        assert asked_to_stop()
+
+    def stop(self):
+        print("stopped")
+
+signal.signal(signal.SIGINT, run._interrupt)
+run._serve(Installation())
+"""
+
+
 @pytest.fixture
 def taken_port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -184,3 +208,15 @@ def fetch(port: int, path: str) -> int:
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     client.request("GET", path)
     return client.getresponse().status
+
+
+def test_a_signal_that_comes_while_a_child_is_being_forked_is_not_lost(tmp_path: Path) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", STOPPED_WHILE_FORKING],
+        env=environment(tmp_path, DJANGO_SETTINGS_MODULE="config.settings"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert found.stdout.split() == ["started", "stopped"], found.stderr
+    assert found.returncode == 0
