@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -17,10 +17,13 @@ from classifier.web.requests import SignedInRequest
 
 MOST_DIGITS = 10  # of a version's number
 
+# What was said of other people's pictures, and by whom, is not for everybody.
+_for_staff = permission_required("classifier.change_modelversion", raise_exception=True)
+
 
 @require_safe
+@_for_staff
 def deployment(request: SignedInRequest, name: str) -> HttpResponse:
-    _require_permission(request)
     found = queries.deployment(name)
     if found is None:
         raise Http404
@@ -33,6 +36,7 @@ def deployment(request: SignedInRequest, name: str) -> HttpResponse:
 
 
 @require_POST
+@_for_staff
 def promote(request: SignedInRequest, name: str) -> HttpResponse:
     version, reason = _posted_version(request, name), _reason(request)
     return _change(
@@ -44,18 +48,18 @@ def promote(request: SignedInRequest, name: str) -> HttpResponse:
 
 
 @require_POST
+@_for_staff
 def rollback(request: SignedInRequest, name: str) -> HttpResponse:
-    _require_permission(request)
-    reason = _reason(request)
     return _change(
         request,
         name,
-        lambda: actions.rollback(name, request.user, reason),
+        lambda: actions.rollback(name, request.user, _reason(request)),
         _("%(version)s is the champion again."),
     )
 
 
 @require_POST
+@_for_staff
 def challenge(request: SignedInRequest, name: str) -> HttpResponse:
     version = _posted_version(request, name)
     return _change(
@@ -67,8 +71,8 @@ def challenge(request: SignedInRequest, name: str) -> HttpResponse:
 
 
 @require_POST
+@_for_staff
 def withdraw(request: SignedInRequest, name: str) -> HttpResponse:
-    _require_permission(request)
     return _change(
         request,
         name,
@@ -91,7 +95,6 @@ def _change(
 
 
 def _posted_version(request: SignedInRequest, name: str) -> ModelVersion:
-    _require_permission(request)
     number = request.POST.get("version", "")
     if not (number.isdecimal() and len(number) < MOST_DIGITS):
         raise Http404
@@ -100,9 +103,3 @@ def _posted_version(request: SignedInRequest, name: str) -> ModelVersion:
 
 def _reason(request: SignedInRequest) -> str:
     return request.POST.get("reason", "").strip()
-
-
-def _require_permission(request: SignedInRequest) -> None:
-    """What was said of other people's pictures, and by whom, is not for everybody."""
-    if not request.user.has_perm("classifier.change_modelversion"):
-        raise PermissionDenied
