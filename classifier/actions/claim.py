@@ -4,15 +4,14 @@ import functools
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
 from classifier.actions.announce import announce_begun
 from classifier.models import ModelVersion, Prediction, Shadow, Status
+from classifier.models.owed import lease_expiry
 from classifier.queries.prepared import Prepared
 
 OF_EACH = (
@@ -67,7 +66,7 @@ def claim(max_batch: int, of_version: Mapping[int, int] = NO_EXCEPTION) -> Claim
             status=Status.RUNNING,
             attempts=models.F("attempts") + 1,
             lease=lease,
-            lease_expires_at=_expiry(now),
+            lease_expires_at=lease_expiry(),
             started_at=now,
         )
         announce_begun([row.id for row in rows], {row.owner_id for row in rows})
@@ -79,14 +78,8 @@ def renew(leases: Collection[uuid.UUID]) -> int:
 
     A lease that has been taken away meanwhile stays so.
     """
-    expiry = _expiry(timezone.now())
-    Shadow.objects.filter(lease__in=leases, status=Status.RUNNING).update(lease_expires_at=expiry)
-    rows = Prediction.objects.filter(lease__in=leases, status=Status.RUNNING)
-    return rows.update(lease_expires_at=expiry)
-
-
-def _expiry(now: datetime) -> datetime:
-    return now + timedelta(seconds=settings.LEASE_SECONDS)
+    Shadow.objects.leased(*leases).update(lease_expires_at=lease_expiry())
+    return Prediction.objects.leased(*leases).update(lease_expires_at=lease_expiry())
 
 
 def _unclaimed(now: object, *fields: str) -> models.QuerySet[Prediction]:

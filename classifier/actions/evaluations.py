@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from django.utils import timezone
 from classifier.bells import EVALUATE, ring_on_commit
 from classifier.images import render
 from classifier.models import Evaluation, ModelVersion, Status, User
+from classifier.models.owed import FREE, lease_expiry
 
 THUMBNAIL = 256  # pixels of the longer side
 GAVE_UP = "Every worker that took it stopped before it was done."
@@ -82,7 +82,7 @@ def claim_evaluation() -> Evaluation | None:
         evaluation.status = Status.RUNNING
         evaluation.attempts += 1
         evaluation.lease = uuid.uuid4()
-        evaluation.lease_expires_at = _expiry()
+        evaluation.lease_expires_at = lease_expiry()
         evaluation.started_at = timezone.now()
         evaluation.done = 0
         evaluation.save()
@@ -91,17 +91,17 @@ def claim_evaluation() -> Evaluation | None:
 
 def renew_evaluation(lease: uuid.UUID) -> bool:
     """Let the lease run on from now. False if it was taken away."""
-    return _leased(lease).update(lease_expires_at=_expiry()) > 0
+    return Evaluation.objects.leased(lease).update(lease_expires_at=lease_expiry()) > 0
 
 
 def note_progress(lease: uuid.UUID, done: int, total: int) -> bool:
     """Say how far it is, for whoever watches. False if it was not this lease's any more."""
-    return _leased(lease).update(done=done, total=total) > 0
+    return Evaluation.objects.leased(lease).update(done=done, total=total) > 0
 
 
 def settle_evaluation(lease: uuid.UUID, found: NewReport) -> bool:
     """Write the report. False if the evaluation was not this lease's any more."""
-    key = _leased(lease).values_list("id", flat=True).first()
+    key = Evaluation.objects.leased(lease).values_list("id", flat=True).first()
     return key is not None and _end(lease, **_result(key, found))
 
 
@@ -123,11 +123,10 @@ def hand_back_evaluation(lease: uuid.UUID) -> None:
 def sweep_evaluations() -> bool:
     """Take back those of dead workers. Returns whether any waits."""
     lapsed = Evaluation.objects.lapsed()
-    free = {"lease": None, "lease_expires_at": None}
     lapsed.filter(attempts__gte=settings.MAX_ATTEMPTS).update(
-        status=Status.FAILED, error_detail=GAVE_UP, completed_at=timezone.now(), **free
+        status=Status.FAILED, error_detail=GAVE_UP, completed_at=timezone.now(), **FREE
     )
-    lapsed.update(status=Status.QUEUED, **free)
+    lapsed.update(status=Status.QUEUED, **FREE)
     return Evaluation.objects.waiting().exists()
 
 
@@ -166,12 +165,4 @@ def _thumbnail(key: uuid.UUID, number: int, path: Path) -> str:
 
 
 def _end(lease: uuid.UUID, **values: Any) -> bool:
-    return _leased(lease).update(lease=None, lease_expires_at=None, **values) > 0
-
-
-def _leased(lease: uuid.UUID) -> "models.QuerySet[Evaluation]":
-    return Evaluation.objects.filter(lease=lease, status=Status.RUNNING)
-
-
-def _expiry() -> Any:
-    return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+    return Evaluation.objects.leased(lease).update(**FREE, **values) > 0

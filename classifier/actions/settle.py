@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from classifier.actions.announce import announce_ended
 from classifier.models import Prediction, Status
+from classifier.models.owed import FREE
 
 Output = list[dict[str, str | float]]
 
@@ -91,7 +92,7 @@ def release(lease: uuid.UUID, error_detail: str) -> int:
 
     The reason is kept, for the case that it becomes the last one. Returns how many rows.
     """
-    return Prediction.objects.filter(lease=lease, status=Status.RUNNING).update(
+    return Prediction.objects.leased(lease).update(
         lease_expires_at=timezone.now() + timedelta(seconds=settings.RETRY_SECONDS),
         error_detail=error_detail,
     )
@@ -103,11 +104,8 @@ def hand_back(lease: uuid.UUID) -> int:
     For trouble that is not the pictures' own, such as a storage that does not answer: no attempt is
     counted, so that no outage fails a backlog. Returns how many rows.
     """
-    return Prediction.objects.filter(lease=lease, status=Status.RUNNING).update(
-        status=Status.QUEUED,
-        attempts=models.F("attempts") - 1,
-        lease=None,
-        lease_expires_at=None,
+    return Prediction.objects.leased(lease).update(
+        status=Status.QUEUED, attempts=models.F("attempts") - 1, **FREE
     )
 
 

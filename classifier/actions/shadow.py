@@ -3,16 +3,12 @@
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 
-from django.conf import settings
 from django.db import models, transaction
-from django.utils import timezone
 
 from classifier.models import Alias, ModelVersion, Prediction, Shadow, Status
+from classifier.models.owed import FREE, lease_expiry
 
-FREE: dict[str, Any] = {"lease": None, "lease_expires_at": None}
 MOST_WAITING = 1000  # of a challenger; a queue that is never empty would let them grow for ever
 
 
@@ -64,7 +60,7 @@ def claim_shadows(challenger: ModelVersion, most: int) -> tuple[uuid.UUID, list[
             status=Status.RUNNING,
             attempts=models.F("attempts") + 1,
             lease=lease,
-            lease_expires_at=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS),
+            lease_expires_at=lease_expiry(),
         )
     return lease, claimed
 
@@ -73,15 +69,15 @@ def settle_shadows(lease: uuid.UUID, found: Sequence[Seen]) -> None:
     """Write what was seen, where the lease still holds; what is left of the claim has failed."""
     with transaction.atomic():
         for seen in found:
-            _held(lease).filter(pk=seen.shadow_id).update(
+            Shadow.objects.leased(lease).filter(pk=seen.shadow_id).update(
                 status=Status.SUCCEEDED, top_label=seen.label, top_score=seen.score, **FREE
             )
-        _held(lease).update(status=Status.FAILED, **FREE)
+        Shadow.objects.leased(lease).update(status=Status.FAILED, **FREE)
 
 
 def hand_back_shadows(lease: uuid.UUID) -> None:
     """Let them wait again, since nothing is wrong with them or the challenger."""
-    _held(lease).update(status=Status.QUEUED, **FREE)
+    Shadow.objects.leased(lease).update(status=Status.QUEUED, **FREE)
 
 
 def sweep_shadows() -> None:
@@ -95,7 +91,3 @@ def sweep_shadows() -> None:
     lapsed.update(status=Status.FAILED, **FREE)
     needless = ~models.Q(model_version__alias=Alias.CHALLENGER)
     Shadow.objects.waiting().filter(needless | models.Q(model_version__in=deadly)).delete()
-
-
-def _held(lease: uuid.UUID) -> "models.QuerySet[Shadow]":
-    return Shadow.objects.filter(lease=lease, status=Status.RUNNING)

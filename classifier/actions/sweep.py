@@ -14,6 +14,7 @@ from classifier.actions.once import forget_old
 from classifier.actions.shadow import sweep_shadows
 from classifier.bells import CLASSIFY, DELIVER, EVALUATE, ring, ring_by_message
 from classifier.models import Endpoint, Prediction, Status
+from classifier.models.owed import FREE
 from classifier.models.prediction import PredictionQuerySet
 
 EXPIRED = "No worker began with it before expires_in was over."
@@ -36,7 +37,7 @@ def sweep() -> int:
         spent = lapsed.filter(attempts__gte=settings.MAX_ATTEMPTS)
         failed = _fail(spent, error_code="attempts_exhausted", error_detail=reason)
         again = lapsed.filter(attempts__lt=settings.MAX_ATTEMPTS)
-        queued = again.update(status=Status.QUEUED, lease=None, lease_expires_at=None)
+        queued = again.update(status=Status.QUEUED, **FREE)
     _fail(Prediction.objects.expired(), error_code="expired", error_detail=EXPIRED)
     forget_old()
     tidy_deliveries()
@@ -57,11 +58,7 @@ def _fail(predictions: PredictionQuerySet, **reason: Any) -> int:
         owners = dict(rows.values_list("id", "owner_id"))
         if owners:
             Prediction.objects.filter(id__in=owners).update(
-                status=Status.FAILED,
-                lease=None,
-                lease_expires_at=None,
-                completed_at=timezone.now(),
-                **reason,
+                status=Status.FAILED, completed_at=timezone.now(), **FREE, **reason
             )
             announce_ended(owners.keys(), set(owners.values()))
     return len(owners)

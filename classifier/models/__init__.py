@@ -4,7 +4,8 @@ from classifier.models.evaluation import Evaluation
 from classifier.models.idempotency_key import IdempotencyKey
 from classifier.models.image import Image
 from classifier.models.model_version import Alias, ModelVersion
-from classifier.models.prediction import Doubt, Prediction, Priority, Source, Status
+from classifier.models.owed import Status
+from classifier.models.prediction import Doubt, Prediction, Priority, Source
 from classifier.models.review import Review, Verdict
 from classifier.models.shadow import Shadow
 from classifier.models.token import Scope, Token

@@ -7,18 +7,10 @@ from django.utils.translation import gettext_lazy as _
 
 from classifier.models.ids import uuid7
 from classifier.models.model_version import ModelVersion
-from classifier.models.owed import Owed
-from classifier.models.prediction import Status
+from classifier.models.owed import Owed, OwedQuerySet, Status
 
 
-class EvaluationQuerySet(models.QuerySet["Evaluation"]):
-    def waiting(self) -> "EvaluationQuerySet":
-        return self.filter(status=Status.QUEUED)
-
-    def lapsed(self) -> "EvaluationQuerySet":
-        """Running, but whoever claimed them has let the lease run out."""
-        return self.filter(status=Status.RUNNING, lease_expires_at__lt=timezone.now())
-
+class EvaluationQuerySet(OwedQuerySet["Evaluation"]):
     def finished(self) -> "EvaluationQuerySet":
         return self.filter(status=Status.SUCCEEDED)
 

@@ -10,17 +10,9 @@ from classifier.models.batch import Batch
 from classifier.models.ids import uuid7
 from classifier.models.image import Image
 from classifier.models.model_version import ModelVersion
-from classifier.models.owed import Owed
+from classifier.models.owed import Owed, OwedQuerySet, Status
 
 SHOWN_LABELS = 5  # of an output, where nobody asks for another number
-
-
-class Status(models.TextChoices):
-    QUEUED = "queued", _("Queued")
-    RUNNING = "running", _("Running")
-    SUCCEEDED = "succeeded", _("Succeeded")
-    FAILED = "failed", _("Failed")
-    CANCELED = "canceled", _("Canceled")
 
 
 class Source(models.TextChoices):
@@ -47,12 +39,9 @@ class Priority(models.IntegerChoices):
 PENDING = frozenset({Status.QUEUED, Status.RUNNING})
 
 
-class PredictionQuerySet(models.QuerySet["Prediction"]):
+class PredictionQuerySet(OwedQuerySet["Prediction"]):
     def pending(self) -> "PredictionQuerySet":
         return self.filter(status__in=PENDING)
-
-    def waiting(self) -> "PredictionQuerySet":
-        return self.filter(status=Status.QUEUED)
 
     def succeeded(self) -> "PredictionQuerySet":
         return self.filter(status=Status.SUCCEEDED)
@@ -67,10 +56,6 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
     def expired(self) -> "PredictionQuerySet":
         """Waiting still, though nobody wants the answer any more."""
         return self.waiting().filter(expires_at__lte=timezone.now())
-
-    def lapsed(self) -> "PredictionQuerySet":
-        """Running, but whoever claimed them has let the lease run out."""
-        return self.filter(status=Status.RUNNING, lease_expires_at__lt=timezone.now())
 
     def with_details(self) -> "PredictionQuerySet":
         """Everything that a page shows of a prediction, in one query."""

@@ -3,18 +3,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from classifier.models.model_version import ModelVersion
-from classifier.models.owed import Owed
-from classifier.models.prediction import Prediction, Status
+from classifier.models.owed import Owed, OwedQuerySet, Status
+from classifier.models.prediction import Prediction
 
 
-class ShadowQuerySet(models.QuerySet["Shadow"]):
-    def waiting(self) -> "ShadowQuerySet":
-        return self.filter(status=Status.QUEUED)
-
-    def lapsed(self) -> "ShadowQuerySet":
-        """Running, but whoever claimed them has let the lease run out."""
-        return self.filter(status=Status.RUNNING, lease_expires_at__lt=timezone.now())
-
+class ShadowQuerySet(OwedQuerySet["Shadow"]):
     def answered(self) -> "ShadowQuerySet":
         return self.filter(status=Status.SUCCEEDED)
 
