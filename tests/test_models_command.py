@@ -114,7 +114,8 @@ def test_a_folder_whose_weights_do_not_fit_is_refused(tmp_path):
     ("text", "reason"),
     [
         ("{}", "lacks 'spec'"),
-        ("no", "is not what `train` writes"),
+        ("no", "cannot be read as JSON"),
+        ('{"metrics": {"top1": "nine of ten"}}', "is not what `train` writes: metrics.top1"),
         ('{"spec": {}}', "'labels' must be there"),
     ],
 )

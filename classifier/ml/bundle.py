@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from classifier.ml.documents import NotADocument, read_model_json
 from classifier.ml.network import ONNX, Network
 from classifier.ml.refusal import Refusal
 from classifier.ml.spec import ModelSpec
@@ -86,14 +87,16 @@ def read_bundle(folder: Path) -> Bundle:
         InvalidSpec: if its spec is wrong.
     """
     try:
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        facts = read_model_json(folder / FACTS)
         spec = ModelSpec.from_json(facts.pop("spec"))
         bundle = Bundle(weights=folder / WEIGHTS, spec=spec, **facts)
     except FileNotFoundError as error:
         raise InvalidBundle(f"there is no {folder / FACTS}") from error
     except KeyError as error:
         raise InvalidBundle(f"{folder / FACTS} lacks {error}") from error
-    except (TypeError, AttributeError, json.JSONDecodeError) as error:
+    except (OSError, NotADocument) as error:
+        raise InvalidBundle(str(error)) from error
+    except TypeError as error:
         raise InvalidBundle(f"{folder / FACTS} is not what `train` writes: {error}") from error
     if not bundle.weights.is_file():
         raise InvalidBundle(f"there is no {bundle.weights}; `models import` takes other files")

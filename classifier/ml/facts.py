@@ -1,12 +1,12 @@
 """What is known of a model from elsewhere, of which files beside its weights may tell some."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from classifier.ml.bundle import FACTS
+from classifier.ml.documents import NotADocument, read_model_json, read_object
 from classifier.ml.refusal import Refusal
 
 LABELS = "labels.txt"
@@ -72,10 +72,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def _of_model(path: Path) -> Facts:
-    facts = _object_in(path)
+    facts = _told(read_model_json, path)
     spec = facts.pop("spec", {})
-    if not isinstance(spec, dict):
-        raise UnreadableFacts(f"the spec in {path} must be an object")
     return Facts(spec, facts, (path.name,))
 
 
@@ -84,7 +82,7 @@ def _of_labels(path: Path) -> Facts:
 
 
 def _of_config(path: Path) -> Facts:
-    names = _object_in(path).get("id2label")
+    names = _told(read_object, path).get("id2label")
     if names is None:
         return Facts()
     try:
@@ -96,7 +94,7 @@ def _of_config(path: Path) -> Facts:
 
 def _of_preprocessor(path: Path) -> Facts:
     """Where nothing is cut off, pictures are resized to the size of the crop."""
-    config = _object_in(path)
+    config = _told(read_object, path)
     resize = _side(config.get("size"))
     crop = _side(config.get("crop_size")) if config.get("do_center_crop", True) else None
     spec: dict[str, Any] = {"resize": resize, "crop": crop or resize}
@@ -117,14 +115,11 @@ def _side(size: Any) -> Any:
     return size
 
 
-def _object_in(path: Path) -> dict[str, Any]:
+def _told(read: Callable[[Path], dict[str, Any]], path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnreadableFacts(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise UnreadableFacts(f"{path} must hold an object")
-    return found
+        return read(path)
+    except (OSError, NotADocument) as error:
+        raise UnreadableFacts(str(error)) from error
 
 
 READERS = {

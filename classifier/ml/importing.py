@@ -106,9 +106,6 @@ def _described(file: Path, facts: Facts) -> Bundle:
         bundle = Bundle(weights=file, spec=spec, **facts.others)
     except TypeError as error:
         raise UnreadableFacts(f"model.json is not what `export` writes: {error}") from error
-    for name in ("metrics", "training", "calibration"):
-        if not isinstance(getattr(bundle, name), dict):
-            raise UnreadableFacts(f"model.json is not what `export` writes: {name} is no object")
     if calibration := bundle.calibration:  # more than its fields is told of one
         Calibration.from_json({one.name: calibration.get(one.name) for one in fields(Calibration)})
     return bundle
