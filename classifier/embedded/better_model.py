@@ -5,6 +5,7 @@ from django.db import DatabaseError
 
 from classifier.actions.promote import activate
 from classifier.models import ModelVersion
+from classifier.queries.catalogue import serving_version
 
 NAME = settings.BETTER_MODEL
 INSTALL = ("models", "install", NAME)
@@ -38,7 +39,7 @@ def after_fetching(exit_code: int) -> str:
 
 def _take_over() -> bool:
     """Activate it in place of the bundled model; somebody's own choice is left alone."""
-    active = ModelVersion.objects.filter(activated_at__isnull=False).by_precedence().first()
+    active = serving_version()
     if active is not None and active.name != settings.BUNDLED_MODEL:
         return False
     newest = ModelVersion.objects.filter(name=NAME).latest("version")

@@ -15,6 +15,7 @@ from classifier.management.arguments import (
     add_install_arguments,
 )
 from classifier.management.installing import install_bundle
+from classifier.management.numbers import percent
 from classifier.management.promoting import add_verbs
 from classifier.management.refusals import (
     NOTHING_INSTALLED,
@@ -25,6 +26,7 @@ from classifier.management.refusals import (
 from classifier.management.table import table
 from classifier.ml.bundle import Bundle, read_bundle, shipped_bundles
 from classifier.models import ModelVersion
+from classifier.queries.catalogue import serving_version
 
 HEADINGS = ("MODEL", "ARCHITECTURE", "LABELS", "ACCURACY", "SIZE", "")
 NUMERIC = {2, 3, 4}
@@ -58,7 +60,7 @@ class Command(BaseCommand):
         options.pop("verb")(**options)
 
     def _list(self, **options: Any) -> None:
-        serving = ModelVersion.objects.filter(activated_at__isnull=False).by_precedence().first()
+        serving = serving_version()
         rows = [_facts(version, serving) for version in ModelVersion.objects.all()]
         if options["json"]:
             for row in rows:
@@ -161,7 +163,7 @@ def _cells(facts: dict[str, Any]) -> tuple[str, ...]:
         facts["model"],
         facts["architecture"],
         str(facts["labels"]),
-        "-" if accuracy is None else f"{accuracy:.1%}".replace("%", " %"),
+        "-" if accuracy is None else percent(accuracy),
         "missing" if size is None else f"{size / 1e6:.1f} MB",
         "serves" if facts["serving"] else facts["alias"] or "",
     )

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from classifier.models import ModelVersion
+from classifier.queries.catalogue import serving_version
 
 LABELS_LISTED = 20
 
@@ -13,6 +13,5 @@ LABELS_LISTED = 20
 @login_not_required
 @require_safe
 def about(request: HttpRequest) -> HttpResponse:
-    serving = ModelVersion.objects.filter(activated_at__isnull=False).by_precedence().first()
-    context = {"serving": serving, "labels_listed": LABELS_LISTED}
+    context = {"serving": serving_version(), "labels_listed": LABELS_LISTED}
     return render(request, "pages/about.html", context)
