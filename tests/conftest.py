@@ -21,6 +21,7 @@ from classifier.models import ModelVersion, Prediction, Scope, User
 from classifier.queries import queue
 from tests.factories import ModelVersionFactory, PredictionFactory, UserFactory
 from tests.installation import Running, running
+from tests.trials import worthy
 
 
 @pytest.fixture(scope="session")
@@ -160,6 +161,15 @@ def free_port() -> int:
 def serving(db: None) -> ModelVersion:
     """A model version that serves by default; its weights are not there."""
     version = ModelVersionFactory()
+    activate(version)
+    version.refresh_from_db()
+    return version
+
+
+@pytest.fixture
+def champion(db: None) -> ModelVersion:
+    """A version that serves, and is as good as any other that is worthy."""
+    version = worthy()
     activate(version)
     version.refresh_from_db()
     return version

@@ -2,19 +2,11 @@
 
 import pytest
 
-from classifier.actions.promote import activate
 from classifier.queries.gate import Line, gate
 from tests.factories import ModelVersionFactory
 from tests.trials import worthy
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def champion():
-    version = worthy()
-    activate(version)
-    return version
 
 
 def line_of(version, check):

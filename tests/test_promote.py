@@ -25,14 +25,6 @@ from tests.trials import evaluate, worthy
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def champion():
-    """It is as good as any version that is worthy."""
-    version = worthy()
-    activate(version)
-    return ModelVersion.objects.get(pk=version.pk)
-
-
 def serving():
     return ModelVersion.objects.serving()
 

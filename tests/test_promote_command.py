@@ -5,19 +5,11 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from classifier.actions.promote import activate
 from classifier.models import ModelVersion
 from tests.factories import ModelVersionFactory
 from tests.trials import worthy
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def champion():
-    version = worthy()
-    activate(version)
-    return version
 
 
 def models(*arguments):

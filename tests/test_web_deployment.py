@@ -3,7 +3,7 @@
 import pytest
 
 from classifier.actions.delete import delete_model_version
-from classifier.actions.promote import activate, challenge
+from classifier.actions.promote import challenge
 from classifier.models import AliasChange, ModelVersion
 from tests.factories import ModelVersionFactory
 from tests.trials import tried, worthy
@@ -11,13 +11,6 @@ from tests.trials import tried, worthy
 pytestmark = pytest.mark.django_db
 
 PAGE = "/models/everyday/"
-
-
-@pytest.fixture
-def champion():
-    version = worthy()
-    activate(version)
-    return version
 
 
 @pytest.fixture
