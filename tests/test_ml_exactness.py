@@ -1,12 +1,16 @@
 """Scores on photographs are those of torchvision's own transforms and network; the fast way to
 pixels changes none of their best labels."""
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 import torchvision
 from PIL import Image, ImageOps
 
+from classifier.ml import jpeg
 from classifier.ml.bundle import SHIPPED, read_bundle
 from classifier.ml.catalogue import official
 from classifier.ml.engines import load_engine
@@ -43,14 +47,20 @@ def test_scores_are_those_of_torchvisions_own_transforms_and_network(name, tmp_p
     assert worst < 1e-4
 
 
-@pytest.mark.skipif(not PHOTOS, reason=f"needs the photos in {REAL}")
-@pytest.mark.parametrize("name", ["mobilenet_v2", "squeezenet1_1"])
-def test_the_fast_way_to_pixels_gives_every_photo_the_same_label(name, tmp_path):
-    source = WEIGHTS / f"{name}.pth"
+@pytest.fixture(params=["everyday", "mobilenet_v2", "squeezenet1_1"])
+def network(request, tmp_path) -> Network:
+    if request.param == "everyday":
+        return read_bundle(SHIPPED / "everyday").network
+    source = WEIGHTS / f"{request.param}.pth"
     if not source.exists():
         pytest.skip(f"needs {source}")
-    spec = official(name).spec
-    engine = load_engine(Network(name, as_safetensors(source, tmp_path), spec))
+    weights = as_safetensors(source, tmp_path)
+    return Network(request.param, weights, official(request.param).spec)
+
+
+@pytest.mark.skipif(not PHOTOS, reason=f"needs the photos in {REAL}")
+def test_the_fast_way_to_pixels_gives_every_photo_the_same_label(network):
+    engine, spec = load_engine(network), network.spec
     for start in range(0, len(PHOTOS), 8):
         contents = [path.read_bytes() for path in PHOTOS[start : start + 8]]
         fast, exact = (
@@ -63,9 +73,25 @@ def test_the_fast_way_to_pixels_gives_every_photo_the_same_label(name, tmp_path)
 
 
 @pytest.mark.skipif(not PHOTOS, reason=f"needs the photos in {REAL}")
-def test_for_a_small_network_too_no_photo_differs_by_more_than_a_grey_level():
-    spec = read_bundle(SHIPPED / "everyday").spec
-    for path in PHOTOS:
-        content = path.read_bytes()
-        fast = preprocess(content, spec).astype(int)
-        assert np.abs(fast - preprocess_exactly(content, spec)).mean() < 1
+def test_a_large_photo_is_reduced_and_gets_the_same_label_where_the_network_is_sure(network):
+    engine, spec = load_engine(network), network.spec
+    sure = 0
+    for path in PHOTOS[::8]:
+        content = enlarged(path)
+        assert jpeg.reduction(Image.open(io.BytesIO(content)), spec.resize) > 1
+        fast, exact = (way(content, spec) for way in (preprocess, preprocess_exactly))
+        assert np.abs(fast.astype(int) - exact).mean() < 1
+        [found, expected] = engine.predict(np.stack([fast, exact]))
+        if expected.max() >= 0.5:
+            assert found.argmax() == expected.argmax()
+            sure += 1
+    assert sure > 4
+
+
+def enlarged(path: Path) -> bytes:
+    """The photo as a JPEG with a shorter side of 2,016 pixels, as cameras of 12 megapixels have."""
+    photo = Image.open(path).convert("RGB")
+    factor = 2016 / min(photo.size)
+    size = round(photo.width * factor), round(photo.height * factor)
+    photo.resize(size, Image.Resampling.BICUBIC).save(target := io.BytesIO(), "JPEG", quality=90)
+    return target.getvalue()

@@ -16,10 +16,13 @@ simplejpeg = import_module("simplejpeg") if find_spec("simplejpeg") else None
 FACTORS = (8, 4, 2)
 # Decoded pixels that must be left for each resized one: with three, no photograph that was tried
 # differs by more than a grey level in the mean. A large one takes so long that two must do; then
-# most differ by 0.3, and docs/architecture/08-pixels.md says what that changes.
+# most differ by 0.3. A small network sees so few pixels that each counts: with less than ten, the
+# best label of some photographs was another. docs/architecture/08-pixels.md has the figures.
 LEFT_OVER = 3.0
 LARGE = 2000  # pixels of the shorter side
 LEFT_OVER_OF_LARGE = 2.0
+SMALL = 100  # pixels that the shorter side is resized to
+LEFT_OVER_FOR_SMALL = 10.0
 
 
 def takes(opened: Image.Image) -> bool:
@@ -32,7 +35,10 @@ def reduction(opened: Image.Image, resize: int) -> int:
     if not takes(opened):
         return 1
     shorter = min(opened.size)
-    left_over = LEFT_OVER_OF_LARGE if shorter >= LARGE else LEFT_OVER
+    if resize < SMALL:
+        left_over = LEFT_OVER_FOR_SMALL
+    else:
+        left_over = LEFT_OVER_OF_LARGE if shorter >= LARGE else LEFT_OVER
     return next((factor for factor in FACTORS if shorter >= left_over * factor * resize), 1)
 
 
