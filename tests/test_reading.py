@@ -1,7 +1,11 @@
 """What predictions say of a calibrated model: honest scores, sets of labels, and doubt."""
 
+import io
+import json
+
 import numpy as np
 import pytest
+from django.core.management import call_command
 from django.urls import reverse
 
 from classifier.actions.calibrate import calibrate
@@ -11,9 +15,9 @@ from classifier.actions.submit import Order, submit
 from classifier.images import verify
 from classifier.management.installing import install_bundle
 from classifier.ml.calibration import Calibration, fit
+from classifier.ml.reading import MOST_LABELS, reading_of
 from classifier.models import Doubt, Prediction
 from classifier.worker.classify import classify_waiting
-from classifier.worker.reading import MOST_LABELS, reading_of
 from tests.factories import PredictionFactory, image_bytes
 from tests.models_on_disk import write_bundle
 
@@ -28,6 +32,41 @@ def calibration() -> dict:
     truth = generator.integers(0, 3, 400)
     guess = np.where(generator.random(400) < 0.9, truth, (truth + 1) % 3)
     return fit(6 * np.eye(3)[guess] + generator.normal(size=(400, 3)), truth, 0.97).to_json()
+
+
+def said_of(picture):
+    call_command("classify", str(picture), "--json", stdout=(out := io.StringIO()))
+    return json.loads(out.getvalue())
+
+
+@pytest.mark.django_db
+def test_the_command_line_says_what_a_prediction_says(calibration, tmp_path, user):
+    toy = install_bundle(write_bundle(tmp_path / "toy"), activate=True)
+    picture = tmp_path / "cat.png"
+    picture.write_bytes(image_bytes())
+    plain = said_of(picture)
+    calibrate(toy, calibration | {"temperature": 0.01})
+    prediction = submit(Order(user, toy), verify(picture.read_bytes()), "cat.png")
+    classify_waiting()
+    prediction.refresh_from_db()
+    said = said_of(picture)
+    assert said["output"] == [
+        {"label": best["label"], "score": pytest.approx(best["score"], abs=1e-5)}
+        for best in prediction.output
+    ]
+    assert (said["label_set"], said["doubt"]) == (prediction.label_set, prediction.doubt or None)
+    assert said["output"][0]["score"] > plain["output"][0]["score"]
+    assert "label_set" not in plain
+
+
+@pytest.mark.django_db
+def test_the_command_line_marks_what_it_is_not_sure_of(calibration, tmp_path):
+    toy = install_bundle(write_bundle(tmp_path / "toy"), activate=True)
+    calibrate(toy, calibration | {"least_familiar": 1000.0})
+    picture = tmp_path / "cat.png"
+    picture.write_bytes(image_bytes())
+    call_command("classify", str(picture), stdout=(out := io.StringIO()))
+    assert "cat.png  not sure: " in out.getvalue()
 
 
 def test_without_a_calibration_scores_are_as_they_are_and_nothing_is_doubted():

@@ -10,10 +10,10 @@ from classifier.actions.claim import Claim, claim
 from classifier.actions.settle import hand_back, release, settle
 from classifier.bells import CLASSIFY, hear, ring, ring_by_message
 from classifier.ml.engines import use_one_thread_per_call
+from classifier.ml.reading import reading_of
 from classifier.models import ModelVersion
 from classifier.worker.leases import held
 from classifier.worker.lobby import lobby
-from classifier.worker.reading import reading_of
 from classifier.worker.runtime import LoadedModel, claim_sizes, loaded
 from classifier.worker.shadow import answer_shadows, cast
 from classifier.worker.stopping import stopping

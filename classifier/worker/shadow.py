@@ -21,9 +21,9 @@ from classifier.actions.shadow import (
     hand_back_shadows,
     settle_shadows,
 )
+from classifier.ml.reading import reading_of
 from classifier.models import ModelVersion, Shadow
 from classifier.worker.leases import held
-from classifier.worker.reading import reading_of
 from classifier.worker.runtime import claim_sizes, loaded
 from classifier.worker.work import StorageAway, Work, reading_storage
 

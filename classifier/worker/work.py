@@ -12,8 +12,8 @@ from classifier.actions.recall import kept_labels
 from classifier.actions.settle import Outcome
 from classifier.ml.inference import top_labels_of_each
 from classifier.ml.preprocess import UndecodableImage, preprocess
+from classifier.ml.reading import Reading
 from classifier.models import Prediction
-from classifier.worker.reading import Reading
 from classifier.worker.runtime import LoadedModel, decoders
 
 logger = logging.getLogger(__name__)

@@ -13,9 +13,10 @@ from classifier.actions.install import file_on_disk
 from classifier.management.numbers import positive
 from classifier.management.refusals import NOTHING_INSTALLED, find_version, refusals_told, refuse
 from classifier.ml.engines import Engine, load_engine
-from classifier.ml.inference import Decoded, classify_files, top_labels
+from classifier.ml.inference import Decoded, outputs_of_files, top_labels
 from classifier.ml.network import Network
 from classifier.ml.preprocess import UndecodableImage, preprocess, preprocess_exactly
+from classifier.ml.reading import Reading, reading_of
 from classifier.ml.spec import ModelSpec
 from classifier.ml.weights import check_sha256
 from classifier.models import ModelVersion
@@ -51,13 +52,14 @@ class Command(BaseCommand):
         version = find_version(options["model"]) if options["model"] else _serving()
         with refusals_told():
             spec, engine = _load(version)
+            read = reading_of(version.calibration)
         format_ = _json_line if options["json"] else _text_line(files)
         failures = 0
         pixels = preprocess_exactly if options["exact"] else preprocess
-        found = classify_files(files, engine, spec, pixels)
-        for path, scores in tqdm(found, total=len(files), unit="image", disable=None):
-            failures += isinstance(scores, UndecodableImage)
-            result = _result(path, scores, version, options["top_k"])
+        found = outputs_of_files(files, engine.logits, engine.max_batch, spec, pixels)
+        for path, logits in tqdm(found, total=len(files), unit="image", disable=None):
+            failures += isinstance(logits, UndecodableImage)
+            result = _result(path, logits, read, version, options["top_k"])
             with tqdm.external_write_mode():  # lines and the bar share the terminal
                 self.stdout.write(format_(result))
         if failures:
@@ -97,11 +99,19 @@ def _load(version: ModelVersion) -> tuple[ModelSpec, Engine]:
         return spec, load_engine(Network(version.architecture, weights, spec))
 
 
-def _result(path: Path, scores: Decoded, version: ModelVersion, top_k: int) -> dict[str, Any]:
-    if isinstance(scores, UndecodableImage):
-        return {"file": str(path), "error": str(scores)}
-    output = top_labels(scores, version.labels, top_k)
-    return {"file": str(path), "output": output, "model": str(version)}
+def _result(
+    path: Path, logits: Decoded, read: Reading, version: ModelVersion, top_k: int
+) -> dict[str, Any]:
+    """What a prediction would say of it; where the model is not calibrated, that has no doubts."""
+    if isinstance(logits, UndecodableImage):
+        return {"file": str(path), "error": str(logits)}
+    said = read(logits[None], version.labels)
+    output = top_labels(said.probabilities[0], version.labels, top_k)
+    result: dict[str, Any] = {"file": str(path), "output": output, "model": str(version)}
+    [label_set], [doubt] = said.label_sets, said.doubts
+    if label_set is not None:
+        result |= {"label_set": label_set, "doubt": doubt or None}
+    return result
 
 
 def _json_line(result: dict[str, Any]) -> str:
@@ -116,6 +126,8 @@ def _text_line(files: list[Path]) -> Callable[[dict[str, Any]], str]:
         found = result.get("error") or ", ".join(
             f"{best['label']} {best['score']:.0%}".replace("%", " %") for best in result["output"]
         )
+        if result.get("doubt"):
+            found = f"not sure: {found}"
         return f"{result['file']:<{width}}  {found}"
 
     return line
