@@ -50,6 +50,36 @@ def test_the_admin_is_closed_to_whoever_is_not_staff(signed_in: Client, path: st
     assert signed_in.get(path).status_code == 302
 
 
+def test_staff_see_pictures_predictions_reviews_and_models_and_change_nothing(
+    answered: Prediction,
+):
+    anybody = person_who_may()
+    seen = {
+        "prediction": answered,
+        "image": answered.image,
+        "modelversion": answered.model_version,
+    }
+    index = anybody.get("/admin/").content.decode()
+    for name, row in seen.items():
+        path = reverse(f"admin:classifier_{name}_changelist")
+        assert path in index
+        assert str(row.pk) in anybody.get(path).content.decode()
+        own = reverse(f"admin:classifier_{name}_change", args=[row.pk])
+        assert anybody.get(own).status_code == 200
+        assert anybody.post(own, {}).status_code == 403
+        delete = reverse(f"admin:classifier_{name}_delete", args=[row.pk])
+        assert anybody.post(delete, {"post": "yes"}).status_code == 403
+    assert reverse("admin:classifier_review_changelist") in index
+
+
+@pytest.mark.parametrize("name", ["user", "token", "endpoint", "delivery"])
+def test_accounts_tokens_and_webhooks_are_not_for_all_staff(db: None, name: str):
+    path = reverse(f"admin:classifier_{name}_changelist")
+    anybody = person_who_may()
+    assert path not in anybody.get("/admin/").content.decode()
+    assert anybody.get(path).status_code == 403
+
+
 def test_a_list_costs_the_same_queries_however_many_rows_it_shows(
     boss: Client, serving: ModelVersion, django_assert_max_num_queries
 ):

@@ -1,14 +1,16 @@
 """What holds for every page: who may see it, its frame, and the policy against foreign code."""
 
 import re
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from django.conf import settings
 from django.test import Client
-from django.urls import reverse
+from django.urls import get_resolver, reverse
 
 from classifier.actions.promote import activate
 from classifier.models import ModelVersion, Prediction, User
@@ -99,12 +101,37 @@ def test_a_page_of_ones_own_needs_a_login(
     assert unquote(response.url) == f"{reverse('login')}?next={url}"
 
 
-@pytest.mark.parametrize("path", ["/predictions/status/", "/images/{image}/thumbnail/"])
-def test_fragments_and_pictures_need_a_login(
-    client: Client, prediction: Prediction, path: str
-) -> None:
-    response = client.get(path.format(image=prediction.image_id))
-    assert response.status_code == 302
+# The API and the protocols refuse strangers in their own form: tests/test_api_access.py.
+FOR_STRANGERS = {"about", "login", "register", "set_language", "health_live", "health_ready"}
+PARTS = {"uuid": "018f0000-0000-7000-8000-000000000000", "slug": "x", "int": "1"}
+
+
+def addresses(patterns: Iterable[Any] | None = None, before: str = "/") -> Iterator[tuple]:
+    """Each address outside of the API, with its name and any value for what varies."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        if getattr(pattern, "namespace", None) in {"api", "oip"}:
+            continue
+        address = before + str(pattern.pattern).removeprefix("^").removesuffix("$")
+        for kind, value in PARTS.items():
+            address = re.sub(rf"<{kind}:\w+>", value, address)
+        address = re.sub(r"<path:\w+>|\(\?P<\w+>.*\)", "1", address)
+        if hasattr(pattern, "url_patterns"):
+            yield from addresses(pattern.url_patterns, address)
+        elif pattern.name not in FOR_STRANGERS:
+            yield pattern.name, address
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("verb", ["get", "post"])
+def test_nothing_else_is_open_to_strangers(client: Client, verb: str) -> None:
+    found = list(addresses())
+    assert {"image", "promote", "webhook_redeliver", "classifier_prediction_changelist"} <= {
+        name for name, _ in found
+    }
+    for name, address in found:
+        response = getattr(client, verb)(address)
+        assert response.status_code == 302, (name, address)
+        assert "/login/?next=" in response.url, (name, response.url)
 
 
 @pytest.mark.parametrize("name", ["about", "login"])

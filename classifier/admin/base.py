@@ -76,7 +76,8 @@ class BoundedPaginator(_Paginator[M]):
 class ReadOnlyAdmin(_ModelAdmin[M]):
     """Rows to look at: none is added or changed by hand, and lists stay quick however long.
 
-    `id_fields` name where a UUID that is searched for may stand.
+    `id_fields` name where a UUID that is searched for may stand. Rows `for_all_staff` are seen by
+    whoever is staff; others need Django's permission to view them.
     """
 
     list_per_page = 50
@@ -85,9 +86,16 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
     show_full_result_count = False
     empty_value_display = NOTHING
     id_fields: ClassVar[tuple[str, ...]] = ("pk",)
+    for_all_staff: ClassVar[bool] = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return DatedChangeList
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._is_for(request) or super().has_module_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return self._is_for(request) or super().has_view_permission(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -97,6 +105,9 @@ class ReadOnlyAdmin(_ModelAdmin[M]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> list[str]:
         return flatten_fieldsets(self.get_fieldsets(request, obj))
+
+    def _is_for(self, request: HttpRequest) -> bool:
+        return self.for_all_staff and request.user.is_active and request.user.is_staff
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

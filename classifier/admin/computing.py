@@ -20,6 +20,8 @@ from classifier.queries.ways import Way, ways_of
 class ComputingAdmin(ReadOnlyAdmin[ModelVersion]):
     """The part of the model versions' admin that chooses what computes them."""
 
+    for_all_staff = True
+
     def has_activate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("classifier.change_modelversion")
 

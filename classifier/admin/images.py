@@ -16,6 +16,7 @@ from classifier.models import Image
 
 @admin.register(Image)
 class ImageAdmin(ReadOnlyAdmin[Image]):
+    for_all_staff = True
     list_display = (
         "picture",
         "original_name",

@@ -12,6 +12,8 @@ from classifier.models import Review
 class ReviewAdmin(ReadOnlyAdmin[Review]):
     """Deleting a review withdraws it: its prediction awaits one again."""
 
+    for_all_staff = True
+
     list_display = ("picture", "predicted", "state", "reviewer", "reviewed_at")
     list_display_links = ("picture", "predicted")
     list_filter = ("verdict", "reviewed_at")
