@@ -30,6 +30,8 @@ class ModelVersionAdmin(RegisteringAdmin):
         "computed",
         "activated_at",
     )
+    list_filter = ("alias", "architecture", "created_at")
+    date_hierarchy = "created_at"
     list_select_related = ("variant",)
     ordering = ("name", "-version")
     search_fields = ("name", "architecture", "sha256__startswith")
