@@ -1,14 +1,16 @@
 """Which model serves after a start, and after the better one was fetched in the background."""
 
+import io
+import socket
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
 from classifier.actions.promote import activate
-from classifier.embedded import better_model, first_start
+from classifier.embedded import better_model, first_start, installation
 from classifier.embedded.prepare import prepare_model
-from classifier.models import ModelVersion
+from classifier.models import ModelVersion, User
 from tests.factories import ModelVersionFactory, PredictionFactory
 
 pytestmark = pytest.mark.django_db
@@ -110,3 +112,32 @@ def test_a_model_that_is_gone_again_stops_nobody() -> None:
 def test_no_sample_is_told_to_be_certain() -> None:
     row = PredictionFactory(succeeded=True, top_score=0.996)
     assert first_start._answer(row) == "cat 99 %"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("", "sign in as admin with the password "),
+        ("given", "the password of SIGHTLINE"),
+    ],
+)
+def test_how_to_sign_in_is_told_also_where_a_first_start_is_cut_short(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, given: str, told: str
+) -> None:
+    def interrupted(say: object) -> None:
+        raise KeyboardInterrupt
+
+    settings.ADMIN_PASSWORD = given
+    for name in ("prepare_database", "prepare_static_files", "prepare_model"):
+        monkeypatch.setattr(installation, name, lambda: None)
+    for name in ("_start_broker", "_start_processes"):
+        monkeypatch.setattr(installation.Installation, name, lambda self: None)
+    monkeypatch.setattr(first_start, "classify_samples", interrupted)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        started = installation.Installation(listener, output := io.StringIO())
+        with pytest.raises(KeyboardInterrupt):
+            started.start()
+    assert told in output.getvalue()
+    assert "is ready" not in output.getvalue()
+    assert "given" not in output.getvalue()
+    assert User.objects.get().is_superuser

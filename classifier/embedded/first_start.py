@@ -16,18 +16,20 @@ SAMPLES = Path(settings.BASE_DIR) / "classifier" / "bundled" / "samples"
 ADMIN_NAME = "admin"
 
 
-def create_first_administrator() -> str | None:
-    """Create `admin` where there is no superuser yet.
-
-    Returns the password if one was made up, else None: nobody is to see a given one on a screen.
-    """
+def create_first_administrator() -> tuple[str, ...]:
+    """Create `admin` where there is no superuser yet. Returns how to sign in, if it was created."""
     if User.objects.filter(is_superuser=True).exists():
-        return None
+        return ()
     if User.objects.filter(username=ADMIN_NAME).exists():
-        return None  # somebody's own account; `manage.py createsuperuser` makes another
+        return ()  # somebody's own account; `manage.py createsuperuser` makes another
     password = settings.ADMIN_PASSWORD or secrets.token_urlsafe(12)
     User.objects.create_superuser(ADMIN_NAME, password=password)
-    return None if settings.ADMIN_PASSWORD else password
+    if settings.ADMIN_PASSWORD:  # nobody is to see it on a screen
+        return (f"sign in as {ADMIN_NAME} with the password of SIGHTLINE_ADMIN_PASSWORD",)
+    return (
+        f"sign in as {ADMIN_NAME} with the password {password}",
+        "the password is shown this once; change it after signing in",
+    )
 
 
 def classify_samples(say: Callable[[str], None], seconds: float = 120) -> None:

@@ -49,9 +49,14 @@ class Installation:
         prepare_static_files()
         prepare_model()
         self._start_processes()
-        password = first_start.create_first_administrator()
-        first_start.classify_samples(self._supervisor.say)
-        self._greet(password)
+        how_to_sign_in = first_start.create_first_administrator()
+        try:
+            first_start.classify_samples(self._supervisor.say)
+            self._supervisor.say(f"Sightline is ready at {self._url}")
+        finally:  # no later start knows the password
+            for line in how_to_sign_in:
+                self._supervisor.say(line)
+        self._supervisor.say("Ctrl-C stops everything")
         self._fetch_better_model()
         connection.close()  # for hours there is nothing to ask
 
@@ -101,14 +106,10 @@ class Installation:
             pass_fds=(handle,),
         )
 
-    def _greet(self, password: str | None) -> None:
-        say = self._supervisor.say
+    @property
+    def _url(self) -> str:
         host, port = self._address
-        say(f"Sightline is ready at http://{f'[{host}]' if ':' in host else host}:{port}/")
-        if password:
-            say(f"sign in as {first_start.ADMIN_NAME} with the password {password}")
-            say("the password is shown this once; change it after signing in")
-        say("Ctrl-C stops everything")
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
     def _fetch_better_model(self) -> None:
         if not better_model.is_wanted():
