@@ -34,8 +34,12 @@ function draw(file) {
   row.querySelector("progress").ariaLabel += ` ${file.name}`;
   const preview = row.querySelector("img");
   preview.alt = file.name;
+  const url = URL.createObjectURL(file);
   preview.addEventListener("load", () => (preview.hidden = false));
-  preview.src = URL.createObjectURL(file);
+  for (const end of ["load", "error"]) {
+    preview.addEventListener(end, () => URL.revokeObjectURL(url)); // or the page would keep the file
+  }
+  preview.src = url;
   return row;
 }
 
