@@ -38,14 +38,14 @@ class Running:
         return self.output.read_text()
 
     def worker_pid(self) -> int:
-        """The worker, whoever supervises it: the newest process that names its tasks."""
-        listed = subprocess.run(
-            ["pgrep", "-n", "-P", str(self.process.pid), "-f", "classifier.worker.classify"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return int(listed.stdout)
+        """The child that names the worker's tasks; one that was killed names nothing any more."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        [worker] = [
+            child
+            for child in children.split()
+            if b"classifier.worker.classify" in Path(f"/proc/{child}/cmdline").read_bytes()
+        ]
+        return int(worker)
 
     def manage(self, *command: str) -> str:
         """What a management command prints, run beside the installation."""
