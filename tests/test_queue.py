@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from classifier.actions.cancel import cancel_one
-from classifier.actions.claim import claim, renew
+from classifier.actions.claim import claim, renew, unclaimed_of
 from classifier.actions.settle import Outcome, release, settle
 from classifier.actions.sweep import EXPIRED, GAVE_UP, sweep
 from classifier.models import Prediction, Priority, Status
@@ -332,6 +332,13 @@ def test_a_batch_of_64_costs_a_handful_of_statements(django_assert_max_num_queri
         claimed = claim(64)
     with django_assert_max_num_queries(4):
         assert settle_all(claimed) == 64
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL scans a table so small")
+def test_more_of_a_version_are_found_without_a_look_at_those_of_others():
+    plan = unclaimed_of(ModelVersionFactory(), timezone.now()).explain()
+    assert "prediction_of_version (status=? AND model_version_id=?" in plan
+    assert "TEMP B-TREE" not in plan
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL scans a table so small")

@@ -92,6 +92,11 @@ def _unclaimed(now: object, *fields: str) -> models.QuerySet[Prediction]:
     )
 
 
+def unclaimed_of(model_version: object, now: object) -> models.QuerySet[Prediction]:
+    """What waits for a version and was not tried yet."""
+    return _unclaimed(now).filter(model_version=model_version, attempts=0)
+
+
 _first = Prepared(
     lambda now: _unclaimed(now, *OF_THE_VERSION).select_related("image", "model_version")[:1],
     now=models.DateTimeField(),
@@ -103,10 +108,7 @@ def _others(room: int) -> Prepared[Prediction]:
     """So many more of the same version that were not tried yet."""
     return Prepared(
         lambda now, model_version, first: (
-            _unclaimed(now)
-            .filter(model_version=model_version, attempts=0)
-            .exclude(id=first)
-            .select_related("image")[:room]
+            unclaimed_of(model_version, now).exclude(id=first).select_related("image")[:room]
         ),
         now=models.DateTimeField(),
         model_version=models.BigAutoField(),

@@ -182,6 +182,12 @@ class Prediction(Owed):
                 condition=models.Q(status="queued"),
                 name="prediction_waiting",
             ),
+            # What is claimed along with the first is of its version, however many of others wait.
+            models.Index(
+                fields=["status", "model_version", "-priority", "id"],
+                condition=models.Q(status="queued"),
+                name="prediction_of_version",
+            ),
             # sweep fails those that nobody wants any more.
             models.Index(
                 fields=["status", "expires_at"],
