@@ -31,7 +31,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CAT = [{"label": "cat", "score": 0.9}]
+CAT, DOG = [{"label": "cat", "score": 0.9}], [{"label": "dog", "score": 0.9}]
 
 
 def at_once(count, work):
@@ -100,6 +100,36 @@ def test_sweeps_that_meet_bring_each_row_back_once():
     Prediction.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     assert sum(at_once(4, lambda _: sweep())) == 30
     assert set(Prediction.objects.values_list("status", "attempts")) == {(Status.QUEUED, 1)}
+
+
+def test_of_a_late_settle_and_those_who_took_the_rows_over_one_writes_each_row():
+    for _ in range(5):
+        queue(20)
+        late = claim(64)
+        waiting = Prediction.objects.filter(lease=late.lease)
+        waiting.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+        def work(i, late=late):
+            """Settle too late, or take over; returns how many rows that wrote."""
+            if i == 0:
+                return settle_all(late, CAT)
+            sweep()
+            written = 0
+            while again := claim(64):  # one by one, since they were tried before
+                written += settle_all(again, DOG)
+            return written
+
+        written = at_once(3, work)
+        assert sum(written) == 20
+        labels = Counter(row.top_label for row in Prediction.objects.all())
+        assert labels == +Counter(cat=written[0], dog=sum(written[1:]))
+        assert set(Prediction.objects.values_list("status", flat=True)) == {Status.SUCCEEDED}
+        Prediction.objects.all().delete()
+
+
+def settle_all(claimed, output):
+    outcomes = [Outcome(row.id, output) for row in claimed.predictions]
+    return settle(claimed.lease, outcomes, 0.1, 20)
 
 
 def test_the_same_bytes_sent_at_once_are_stored_once():

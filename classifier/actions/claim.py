@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from django.db import models, transaction
 from django.utils import timezone
@@ -76,10 +77,12 @@ def claim(max_batch: int, of_version: Mapping[int, int] = NO_EXCEPTION) -> Claim
 def renew(leases: Collection[uuid.UUID]) -> int:
     """Let leases run on from now, for work that goes on. Returns how many predictions they hold.
 
-    A lease that has been taken away meanwhile stays so.
+    A lease that has been taken away meanwhile stays so, and what is being settled needs it no more.
     """
-    Shadow.objects.leased(*leases).update(lease_expires_at=lease_expiry())
-    return Prediction.objects.leased(*leases).update(lease_expires_at=lease_expiry())
+    until = {"lease_expires_at": lease_expiry()}
+    with transaction.atomic():
+        Shadow.objects.leased(*leases).untouched().update(**until)
+        return Prediction.objects.leased(*leases).untouched().update(**until)
 
 
 def _unclaimed(now: object, *fields: str) -> models.QuerySet[Prediction]:
@@ -92,7 +95,7 @@ def _unclaimed(now: object, *fields: str) -> models.QuerySet[Prediction]:
     )
 
 
-def unclaimed_of(model_version: object, now: object) -> models.QuerySet[Prediction]:
+def unclaimed_of(model_version: Any, now: object) -> models.QuerySet[Prediction]:
     """What waits for a version and was not tried yet."""
     return _unclaimed(now).filter(model_version=model_version, attempts=0)
 

@@ -88,6 +88,7 @@ def sweep_shadows() -> None:
     """
     lapsed = Shadow.objects.lapsed()
     deadly = set(lapsed.values_list("model_version", flat=True))
-    lapsed.update(status=Status.FAILED, **FREE)
+    with transaction.atomic():
+        lapsed.untouched().update(status=Status.FAILED, **FREE)
     needless = ~models.Q(model_version__alias=Alias.CHALLENGER)
     Shadow.objects.waiting().filter(needless | models.Q(model_version__in=deadly)).delete()

@@ -36,7 +36,7 @@ def sweep() -> int:
         )
         spent = lapsed.filter(attempts__gte=settings.MAX_ATTEMPTS)
         failed = _fail(spent, error_code="attempts_exhausted", error_detail=reason)
-        again = lapsed.filter(attempts__lt=settings.MAX_ATTEMPTS)
+        again = lapsed.filter(attempts__lt=settings.MAX_ATTEMPTS).untouched()
         queued = again.update(status=Status.QUEUED, **FREE)
     _fail(Prediction.objects.expired(), error_code="expired", error_detail=EXPIRED)
     forget_old()

@@ -49,6 +49,13 @@ class OwedQuerySet(models.QuerySet[Row]):
         """Running, but whoever claimed them has let the lease run out."""
         return self.filter(status=Status.RUNNING, lease_expires_at__lt=timezone.now())
 
+    def untouched(self) -> Self:
+        """Those that nobody else is at just now: whoever takes only these waits for nobody, and so
+        is part of no deadlock. Needs a transaction.
+        """
+        rows = self.select_for_update(skip_locked=True, of=("self",))
+        return type(self)(self.model).filter(pk__in=rows.values("pk"))
+
 
 def lease_expiry() -> datetime:
     """When a lease ends that begins, or is renewed, now."""
