@@ -16,7 +16,7 @@ from classifier.management.installing import install_bundle
 from classifier.management.training import identity
 from classifier.ml.architectures import build_network
 from classifier.ml.bundle import WEIGHTS, Bundle, read_bundle
-from classifier.ml.datasets import LabelledFiles, read_parts
+from classifier.ml.datasets import InvalidDataset, LabelledFiles, read_parts
 from classifier.ml.distillation import Distillation, Teacher
 from classifier.ml.engines import load_engine
 from classifier.ml.evaluation import answer
@@ -29,7 +29,7 @@ from classifier.ml.training import EpochReport, Trainer
 from classifier.ml.training_data import TrainingData, load_images
 from classifier.ml.weights import write_weights
 from classifier.models import Evaluation, ModelVersion
-from tests.models_on_disk import SMALL
+from tests.models_on_disk import SMALL, write_bundle
 
 pytestmark = pytest.mark.django_db
 
@@ -103,6 +103,35 @@ def test_a_bundle_is_written_instead_on_request(data, tmp_path):
     assert (bundle.name, bundle.licence) == ("colours", "MIT")
     assert (bundle.spec.resize, bundle.spec.crop) == (36, 32)
     assert not ModelVersion.objects.exists()
+
+
+def test_a_bundle_that_cannot_be_judged_leaves_the_one_before_it_as_it_was(
+    data, tmp_path, monkeypatch
+):
+    train(data, *FAST, "--bundle", tmp_path / "out")
+    before = files_in(tmp_path / "out")
+
+    def fail(*_):
+        raise InvalidDataset("a picture went away")
+
+    monkeypatch.setattr("classifier.management.commands.train.judge", fail)
+    work = ("--work", tmp_path / "work", "--seed", 1)
+    assert "went away" in str(refused(data, *FAST, *work, "--bundle", tmp_path / "out"))
+    assert files_in(tmp_path / "out") == before
+
+
+def test_a_bundle_is_written_whole_or_not_at_all(tmp_path):
+    write_bundle(tmp_path / "out")
+    before = files_in(tmp_path / "out")
+    other = write_bundle(tmp_path / "other")
+    other.weights.write_bytes(b"other weights")
+    with pytest.raises(TypeError):
+        replace(other, metrics={"top1": object()}).copy_to(tmp_path / "out")
+    assert files_in(tmp_path / "out") == before
+
+
+def files_in(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_the_accuracy_told_is_that_of_the_stored_weights_in_the_engine(data, tmp_path):
@@ -444,9 +473,12 @@ def test_a_run_on_other_images_is_not_taken_up(data, tmp_path):
     assert "on other images" in str(refused(data, *FAST, "--work", tmp_path / "work"))
 
 
-def test_files_that_are_no_images_are_reported_before_training(data):
-    (data / "train" / "blue" / "broken.png").write_bytes(b"nothing")
-    assert "1 file cannot be decoded: " in str(refused(data, *FAST))
+def test_files_that_are_no_images_are_reported_before_training(data, tmp_path):
+    for part in ("train", "test"):
+        (data / part / "blue" / "broken.png").write_text(f"nothing to {part} by")
+    told = str(refused(data, *FAST, "--work", tmp_path / "work"))
+    assert told.startswith("2 files cannot be decoded: ")
+    assert not (tmp_path / "work" / "checkpoint.pt").exists()
 
 
 def test_a_run_that_was_judged_by_other_images_is_not_taken_up(data, tmp_path):

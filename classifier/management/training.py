@@ -11,6 +11,7 @@ from classifier.management.refusals import find_version
 from classifier.ml.architectures import COMPACT_CNN
 from classifier.ml.augmentation import AUGMENTATIONS
 from classifier.ml.bundle import WEIGHTS, Bundle
+from classifier.ml.datasets import LabelledFiles
 from classifier.ml.distillation import Distillation, Teacher
 from classifier.ml.recipe import InvalidRecipe, Recipe, Start
 from classifier.ml.spec import ModelSpec
@@ -108,10 +109,22 @@ def trainer_of(
     work: Path,
     after_image: Callable[[], object],
 ) -> Trainer:
-    """Decode the images, and have the network ready that learns from them."""
-    fitted = load_images(data.train, spec, work, after_image)
-    watched = load_images(data.validation, spec, work, after_image)
-    images = TrainingData(data.labels, *fitted, *watched, fingerprint=identity(data, spec))
+    """Decode the images, and have the network ready that learns from them.
+
+    Those that it is judged by are decoded, too: what is wrong with them is to be known now.
+
+    Raises:
+        InvalidDataset: naming the files that cannot be read.
+    """
+    parts = (data.train, data.validation, data.test)
+    everything = LabelledFiles(data.labels, tuple(item for part in parts for item in part.files))
+    sizes = [len(part.files) for part in parts]
+    decoded, labelled = load_images(everything, spec, work, after_image)
+    fitted, watched, _ = decoded.split(sizes)
+    targets, watched_targets, _ = labelled.split(sizes)
+    images = TrainingData(
+        data.labels, fitted, targets, watched, watched_targets, identity(data, spec)
+    )
     teacher = None
     if known.teacher:
         with network_of(known.teacher) as network:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from classifier.ml.documents import NotADocument, read_model_json
@@ -44,12 +45,19 @@ class Bundle:
         return Network(self.architecture, self.weights, self.spec)
 
     def copy_to(self, folder: Path) -> "Bundle":
-        """Write its weights and the facts about it to a folder; returns what is there then."""
+        """Write its weights and the facts about it to a folder; returns what is there then.
+
+        Both are written beside what is there first, so that a failure leaves that as it was.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         name = GRAPH if self.weights.suffix == ONNX else WEIGHTS
-        copied = replace(self, weights=Path(shutil.copyfile(self.weights, folder / name)))
-        copied.write_facts()
-        return copied
+        with TemporaryDirectory(dir=folder) as beside:
+            written = replace(self, weights=Path(beside) / name)
+            shutil.copyfile(self.weights, written.weights)
+            written.write_facts()
+            for file in (name, FACTS):
+                (Path(beside) / file).replace(folder / file)
+        return replace(self, weights=folder / name)
 
     def write_facts(self) -> None:
         """Write `model.json` beside the weights."""

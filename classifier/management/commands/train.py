@@ -108,7 +108,7 @@ class Command(BaseCommand):
             work.mkdir(parents=True, exist_ok=True)
             data.write(work / SPLIT)
             self._tell_data(data, recipe)
-            count = len(data.train.files) + len(data.validation.files)
+            count = sum(len(part.files) for part in (data.train, data.validation, data.test))
             with tqdm(total=count, unit="image", disable=None, desc="decoding") as bar:
                 trainer = trainer_of(recipe, spec, data, known, work, bar.update)
             self._train(trainer, work)
@@ -166,7 +166,7 @@ class Command(BaseCommand):
     def _finish(
         self, trainer: Trainer, spec: ModelSpec, data: Split, options: dict[str, Any], work: Path
     ) -> None:
-        bundle = export(trainer, spec, options, options["bundle"] or work)
+        bundle = export(trainer, spec, options, work)
         with tqdm(total=len(data.test.files), unit="image", disable=None, desc="judging") as bar:
             found = judge(bundle.network, data.test, data.digest_of, bar.update)
         bundle = replace(
@@ -174,11 +174,12 @@ class Command(BaseCommand):
             metrics=metrics_of(found, options["data"]),
             training=record(trainer, data, options),
         )
-        bundle.write_facts()
         tell(found.report, self.stdout.write)
         if options["bundle"]:
-            self.stdout.write(f"Wrote {bundle.weights.parent}.")
+            bundle.copy_to(options["bundle"])
+            self.stdout.write(f"Wrote {options['bundle']}.")
             return
+        bundle.write_facts()
         version = install_bundle(bundle, activate=options["activate"])
         keep_evaluation(version, found.kept(options["data"], work / SPLIT))
         self.stdout.write(f"Installed {version}.")
