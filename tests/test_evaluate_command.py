@@ -6,9 +6,11 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
+from classifier.actions.calibrate import calibrate
 from classifier.actions.evaluations import claim_evaluation, request_evaluation
 from classifier.actions.review import review
 from classifier.management.installing import install_bundle
+from classifier.ml.calibration import Calibration
 from classifier.models import Evaluation, Status
 from tests.factories import PredictionFactory
 from tests.models_on_disk import write_bundle
@@ -115,10 +117,37 @@ def test_too_few_reviewed_pictures_are_refused_with_what_to_do(toy, staff):
     assert "3 pictures are reviewed" in refusal("toy", "--reviewed")
 
 
-def test_a_calibration_is_fitted_on_one_half_and_verified_on_the_other(toy, tmp_path):
+@pytest.fixture
+def many(tmp_path):
     for number, label in enumerate(("cat", "dog", "ship")):
         write_noise(tmp_path / "many" / label, 60, seed=number)
-    told = evaluate("toy", "--data", tmp_path / "many", "--calibrate", "--coverage", "0.8")
+    return tmp_path / "many"
+
+
+def test_a_calibrated_version_is_judged_by_the_scores_that_it_serves(toy, data):
+    evaluate("toy", "--data", data)
+    calibrate(toy, Calibration(4.0, 0.9, 0.5, 0.0, 1, 1, None).to_json())
+    evaluate("toy", "--data", data)
+    plain, calibrated = Evaluation.objects.order_by("id")
+    for before, after in zip(plain.answers, calibrated.answers, strict=True):
+        assert before[:3] == after[:3]
+        assert 1 / 3 <= after[3] < before[3]
+    assert calibrated.report["mistakes"][0]["score"] < plain.report["mistakes"][0]["score"]
+    for figure in ("calibration_error", "log_loss", "reliability"):
+        assert plain.report[figure] != calibrated.report[figure]
+
+
+def test_a_calibration_is_fitted_on_what_the_network_says_itself(toy, many):
+    evaluate("toy", "--data", many, "--calibrate")
+    toy.refresh_from_db()
+    first = toy.calibration["temperature"]
+    evaluate("toy", "--data", many, "--calibrate")
+    toy.refresh_from_db()
+    assert toy.calibration["temperature"] == first
+
+
+def test_a_calibration_is_fitted_on_one_half_and_verified_on_the_other(toy, many):
+    told = evaluate("toy", "--data", many, "--calibrate", "--coverage", "0.8")
     toy.refresh_from_db()
     assert toy.calibration["coverage"] == 0.8
     assert toy.calibration["verified"]["images"] == 90

@@ -8,6 +8,16 @@ from classifier.management.numbers import percent
 from classifier.ml.calibration import Calibration, fit
 from classifier.ml.evaluation import Answers
 from classifier.ml.verification import Verification, verify
+from classifier.models import ModelVersion
+
+
+def calibration_of(version: ModelVersion) -> Calibration | None:
+    """How the outputs of a version are read where it is calibrated.
+
+    Raises:
+        InvalidCalibration: if what it keeps is none.
+    """
+    return Calibration.from_json(version.calibration) if version.calibration else None
 
 
 def fit_and_verify(

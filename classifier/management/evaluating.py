@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from classifier.actions.install import file_on_disk
 from classifier.management.networks import network_of
 from classifier.management.numbers import percent
 from classifier.management.training import dataset_name
+from classifier.ml.calibration import Calibration
 from classifier.ml.datasets import LabelledFiles, fingerprint
 from classifier.ml.engines import load_engine
 from classifier.ml.evaluation import Answers, answer, latency
@@ -82,14 +83,17 @@ def judge(
     digest_of: Mapping[Path, str],
     after_image: Callable[[], object],
     variant: Variant = REFERENCE,
+    calibration: Calibration | None = None,
 ) -> Found:
-    """Classify all images of a data set, and measure.
+    """Classify all images of a data set, and measure by the scores that are served.
 
     Raises:
         InvalidDataset: if a file cannot be read, or a label is not the model's.
     """
     engine = load_engine(network, variant)
     answers = answer(data, engine, network.spec, after_image)
+    if calibration:
+        answers = replace(answers, temperature=calibration.temperature)
     return Found(
         report(answers.truth, answers.probabilities, network.spec.labels),
         answers,

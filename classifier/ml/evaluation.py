@@ -27,11 +27,12 @@ class Answers:
     files: tuple[Path, ...]
     truth: np.ndarray  # int64 (n,)
     logits: np.ndarray  # float32 (n, classes)
+    temperature: float = 1.0  # that of the model's calibration
 
     @property
     def probabilities(self) -> np.ndarray:
-        """float32 (n, classes)."""
-        return softmax(self.logits)
+        """As they are served, float32 (n, classes)."""
+        return softmax(self.logits / self.temperature)
 
 
 def answer(

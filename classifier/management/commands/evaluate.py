@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from classifier.actions.calibrate import calibrate
 from classifier.actions.evaluations import keep_evaluation, note_progress, settle_evaluation
-from classifier.management.calibrating import fit_and_verify, tell_calibration
+from classifier.management.calibrating import calibration_of, fit_and_verify, tell_calibration
 from classifier.management.evaluating import Found, computed, judge, tell
 from classifier.management.numbers import share
 from classifier.management.refusals import find_version, refusals_told
@@ -74,11 +74,12 @@ class Command(BaseCommand):
 
     def _judge(self, version: ModelVersion, data: LabelledFiles, lease: uuid.UUID | None) -> Found:
         digest_of = digests(path for path, _ in data.files)
+        calibration = calibration_of(version)
         with (
             computed(version) as (network, variant),
             tqdm(total=len(data.files), unit="image", disable=None) as bar,
         ):
-            return judge(network, data, digest_of, _noting(bar, lease), variant)
+            return judge(network, data, digest_of, _noting(bar, lease), variant, calibration)
 
     def _keep(
         self, version: ModelVersion, found: Found, data: Path, options: dict[str, Any]
