@@ -154,6 +154,19 @@ def test_a_calibration_is_fitted_on_one_half_and_verified_on_the_other(toy, many
     assert "(80.0 % promised" in told
 
 
+def test_how_many_labels_a_set_may_have_is_chosen(toy, many):
+    told = evaluate("toy", "--data", many, "--calibrate", "--most-labels", 3)
+    toy.refresh_from_db()
+    assert toy.calibration["most_labels"] == 3
+    assert toy.calibration["verified"]["mean_labels"] > 1
+    assert "0.0 % could be several things" in told
+
+
+def test_a_set_of_more_labels_than_are_kept_is_refused(toy, many):
+    with pytest.raises(CommandError, match="invalid choice: 11"):
+        evaluate("toy", "--data", many, "--calibrate", "--most-labels", 11)
+
+
 def test_too_few_images_calibrate_nothing_and_the_report_is_kept(toy, data):
     assert "images" in refusal("toy", "--data", data, "--calibrate")
     toy.refresh_from_db()

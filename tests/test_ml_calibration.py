@@ -186,6 +186,7 @@ def test_a_calibration_is_kept_as_json():
                 {"penalty": None},
                 {"free_labels": 0},
                 {"most_labels": 1.5},
+                {"most_labels": 11},
                 {"least_familiar": "low"},
             )
         ),

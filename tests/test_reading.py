@@ -14,8 +14,8 @@ from classifier.actions.settle import Outcome, settle
 from classifier.actions.submit import Order, submit
 from classifier.images import verify
 from classifier.management.installing import install_bundle
-from classifier.ml.calibration import Calibration, fit
-from classifier.ml.reading import MOST_LABELS, reading_of
+from classifier.ml.calibration import MOST_LABELS, Calibration, fit
+from classifier.ml.reading import reading_of
 from classifier.models import Doubt, Prediction
 from classifier.worker.classify import classify_waiting
 from tests.factories import PredictionFactory, image_bytes
@@ -84,10 +84,11 @@ def test_a_calibration_makes_scores_humbler_and_says_what_is_doubtful(calibratio
     assert read.doubts == ["", Doubt.AMBIGUOUS, Doubt.UNFAMILIAR]
 
 
-def test_a_large_set_is_kept_no_further_than_it_says_anything():
-    flat = Calibration(1.0, 0.9, 5.0, 0.0, 1, 1, None)
+def test_a_large_set_is_kept_no_further_than_it_says_anything_and_is_in_doubt():
+    flat = Calibration(1.0, 0.9, 5.0, 0.0, 1, MOST_LABELS, None)
     read = reading_of(flat.to_json())(np.zeros((1, 50), np.float32), [str(i) for i in range(50)])
     assert len(read.label_sets[0]) == MOST_LABELS
+    assert read.doubts == [Doubt.AMBIGUOUS]
 
 
 @pytest.fixture

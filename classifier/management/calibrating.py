@@ -21,7 +21,7 @@ def calibration_of(version: ModelVersion) -> Calibration | None:
 
 
 def fit_and_verify(
-    answers: Answers, coverage: float, unfamiliar: float
+    answers: Answers, coverage: float, most_labels: int, unfamiliar: float
 ) -> tuple[Calibration, Verification]:
     """The halves are drawn at random, the same ones every time.
 
@@ -31,7 +31,7 @@ def fit_and_verify(
     drawn = np.random.default_rng(0).permutation(len(answers.truth))
     fitting, verifying = np.array_split(drawn, 2)
     logits, truth = answers.logits[fitting], answers.truth[fitting]
-    fitted = fit(logits, truth, coverage, unfamiliar=unfamiliar)
+    fitted = fit(logits, truth, coverage, most_labels, unfamiliar)
     return fitted, verify(answers.logits[verifying], answers.truth[verifying], fitted)
 
 

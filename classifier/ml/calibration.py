@@ -17,6 +17,7 @@ from classifier.ml.refusal import Refusal
 
 FEWEST_IMAGES = 50  # with fewer, chance moves the coverage by more than eight points either way
 STRANGERS = 0.05  # share of images like those fitted on that is taken for unfamiliar
+MOST_LABELS = 10  # of a set that are kept; one that is larger says nothing more, and is in doubt
 TEMPERATURES = (0.05, 20.0)  # beyond, there is nothing left of the order of the scores to save
 HALVINGS = 20  # of that range, after which the temperature is known to five digits
 AMBIGUOUS, UNFAMILIAR = "ambiguous", "unfamiliar"
@@ -49,6 +50,7 @@ class Calibration:
         for name in ("free_labels", "most_labels"):
             _require(isinstance(getattr(self, name), int), name, "be a whole number")
             _require(getattr(self, name) > 0, name, "be above 0")
+        _require(self.most_labels <= MOST_LABELS, "most_labels", f"be at most {MOST_LABELS}")
         _require(self.temperature > 0, "temperature", "be above 0")
         _require(0 < self.coverage < 1, "coverage", BETWEEN)
         _require(self.threshold >= 0, "threshold", "be 0 or more")
@@ -100,7 +102,7 @@ def fit(
 
     Raises:
         InvalidCalibration: if the coverage or that share is not between 0 and 1, the images are
-            too few, or a label or a logit makes no sense.
+            too few, a label or a logit makes no sense, or `most_labels` is not 1 to `MOST_LABELS`.
     """
     if not 0 < coverage < 1:
         raise InvalidCalibration(f"the coverage must {BETWEEN}, not {coverage:g}")

@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from classifier.ml.calibration import Calibration, judge
+from classifier.ml.calibration import MOST_LABELS, Calibration, judge
 from classifier.ml.probabilities import softmax
-
-MOST_LABELS = 10  # of a set that are kept; one that is larger says nothing more
 
 
 @dataclass(frozen=True)

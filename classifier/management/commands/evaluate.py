@@ -18,7 +18,7 @@ from classifier.management.evaluating import Found, computed, judge, tell
 from classifier.management.numbers import share
 from classifier.management.refusals import find_version, refusals_told
 from classifier.management.reviewed import REVIEWED, store_reviewed
-from classifier.ml.calibration import STRANGERS
+from classifier.ml.calibration import MOST_LABELS, STRANGERS
 from classifier.ml.datasets import LabelledFiles, digests, read_all
 from classifier.models import ModelVersion
 
@@ -44,13 +44,21 @@ class Command(BaseCommand):
         parser.add_argument(
             "--calibrate",
             action="store_true",
-            help="let every other image make the scores honest, and judge that by the rest",
+            help="let half of the images, drawn at random, make scores honest; judge by the rest",
         )
         parser.add_argument(
             "--coverage",
             type=share,
             default=0.9,
             help="how often the set of labels shall hold the truth; 0.9",
+        )
+        parser.add_argument(
+            "--most-labels",
+            type=int,
+            choices=range(1, MOST_LABELS + 1),
+            default=1,
+            metavar="N",
+            help=f"in a set, up to {MOST_LABELS}; a larger set abstains; 1",
         )
         parser.add_argument(
             "--unfamiliar",
@@ -97,7 +105,8 @@ class Command(BaseCommand):
             tell(found.report, self.stdout.write)
 
     def _calibrate(self, version: ModelVersion, found: Found, options: dict[str, Any]) -> None:
-        fitted, verified = fit_and_verify(found.answers, options["coverage"], options["unfamiliar"])
+        asked = (options[name] for name in ("coverage", "most_labels", "unfamiliar"))
+        fitted, verified = fit_and_verify(found.answers, *asked)
         calibrate(version, {**fitted.to_json(), "verified": verified.to_json()})
         if not options["json"]:
             tell_calibration(fitted, verified, self.stdout.write)
