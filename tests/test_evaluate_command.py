@@ -71,6 +71,17 @@ def test_the_report_is_one_object_on_request(toy, data):
     report = json.loads(evaluate("toy", "--data", data, "--json"))
     assert report["images"] == 14
     assert report["labels"] == ["cat", "dog", "ship"]
+    assert (report["model"], report["variant"]) == ("toy@1", "torch fp32")
+    assert report["dataset"] == "noise"
+    assert report["fingerprint"] == Evaluation.objects.get().fingerprint
+    assert report["calibration"] is None
+
+
+def test_the_object_tells_the_calibration_too(toy, many):
+    report = json.loads(evaluate("toy", "--data", many, "--json", "--calibrate"))
+    toy.refresh_from_db()
+    assert report["calibration"]["verified"]["images"] == 90
+    assert report["calibration"].items() <= toy.calibration.items()
 
 
 def test_the_same_images_have_the_same_fingerprint_for_every_model(toy, data, tmp_path):

@@ -12,7 +12,12 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from classifier.actions.calibrate import calibrate
-from classifier.actions.evaluations import keep_evaluation, note_progress, settle_evaluation
+from classifier.actions.evaluations import (
+    NewReport,
+    keep_evaluation,
+    note_progress,
+    settle_evaluation,
+)
 from classifier.management.calibrating import calibration_of, fit_and_verify, tell_calibration
 from classifier.management.evaluating import Found, computed, judge, tell
 from classifier.management.numbers import share
@@ -76,9 +81,18 @@ class Command(BaseCommand):
             data = store_reviewed(version, Path(folder)) if options["reviewed"] else None
             name = Path(REVIEWED) if data else options["data"]
             found = self._judge(version, data or read_all(name), options["lease"])
-            self._keep(version, found, name, options)
-            if options["calibrate"]:
-                self._calibrate(version, found, options)
+            kept = self._keep(version, found, name, options)
+            calibration = self._calibrate(version, found, options) if options["calibrate"] else None
+        if options["json"]:
+            told = {
+                "model": str(version),
+                "variant": kept.variant,
+                "dataset": kept.dataset,
+                "fingerprint": kept.fingerprint,
+                **kept.report,
+                "calibration": calibration,
+            }
+            self.stdout.write(json.dumps(told, ensure_ascii=False))
 
     def _judge(self, version: ModelVersion, data: LabelledFiles, lease: uuid.UUID | None) -> Found:
         digest_of = digests(path for path, _ in data.files)
@@ -91,7 +105,7 @@ class Command(BaseCommand):
 
     def _keep(
         self, version: ModelVersion, found: Found, data: Path, options: dict[str, Any]
-    ) -> None:
+    ) -> NewReport:
         kept = found.kept(data)
         if options["reviewed"]:  # people's own: no copy is to outlive them
             kept = replace(kept, mistakes=())
@@ -99,17 +113,20 @@ class Command(BaseCommand):
             settle_evaluation(options["lease"], kept)
         else:
             keep_evaluation(version, kept)
-        if options["json"]:
-            self.stdout.write(json.dumps(dict(kept.report), ensure_ascii=False))
-        else:
+        if not options["json"]:
             tell(found.report, self.stdout.write)
+        return kept
 
-    def _calibrate(self, version: ModelVersion, found: Found, options: dict[str, Any]) -> None:
+    def _calibrate(
+        self, version: ModelVersion, found: Found, options: dict[str, Any]
+    ) -> dict[str, Any]:
         asked = (options[name] for name in ("coverage", "most_labels", "unfamiliar"))
         fitted, verified = fit_and_verify(found.answers, *asked)
-        calibrate(version, {**fitted.to_json(), "verified": verified.to_json()})
+        calibration = {**fitted.to_json(), "verified": verified.to_json()}
+        calibrate(version, calibration)
         if not options["json"]:
             tell_calibration(fitted, verified, self.stdout.write)
+        return calibration
 
 
 def _noting(bar: "tqdm[Any]", lease: uuid.UUID | None) -> Callable[[], object]:
