@@ -16,6 +16,7 @@ from classifier.actions.evaluations import (
 )
 from classifier.ml.report import report
 from classifier.models import Evaluation
+from classifier.web import robustness
 from tests.factories import ModelVersionFactory
 from tests.noise import write_noise
 
@@ -175,9 +176,26 @@ def test_the_models_page_shows_how_robust_it_is(signed_in, version):
     }
     version.save()
     text = signed_in.get(reverse("model", args=["pets", 1])).content.decode()
-    assert text.count("<polyline") == 2
+    assert text.count("<polyline") == 4
     assert "60.0" in text
     assert "many steps (PGD)" in text
+
+
+def test_attacks_are_drawn_by_their_grey_levels_from_the_image_as_it_is():
+    found = {
+        "dataset": "pets",
+        "images": 500,
+        "clean": 0.8,
+        "corrupted": 0.6,
+        "corruptions": {"noise": [0.7, 0.6, 0.5, 0.4, 0.3]},
+        "epsilons": [1 / 255, 8 / 255],
+        "attacks": {"fgsm": [0.4, 0.0]},
+    }
+    shown = robustness.shown(found)
+    [curve] = shown.attack_plot.curves
+    assert curve.points == "0,0 12.5,50 100,100"
+    assert [column.value for column in shown.attack_plot.columns] == [0, 2, 4, 6, 8]
+    assert robustness.shown({**found, "epsilons": [], "attacks": {}}).attack_plot is None
 
 
 def test_the_models_page_lists_evaluations_and_shows_the_course_of_the_training(

@@ -39,14 +39,16 @@ class Bar:
 
 
 def plot(
-    epochs: Sequence[Mapping[str, Any]], fields: Mapping[str, str], first: int = 1
+    epochs: Sequence[Mapping[str, Any]],
+    fields: Mapping[str, str],
+    numbers: Sequence[float] | None = None,
 ) -> Plot | None:
     """The course of some fields of a training's epochs; None where there is no course yet.
 
     Args:
         epochs: the fields of each, or of whatever else is counted.
         fields: what each is called.
-        first: the number of the first epoch.
+        numbers: that of each epoch, rising; by default they are counted from 1.
     """
     known = {
         field: [epoch[field] for epoch in epochs]
@@ -56,7 +58,8 @@ def plot(
     if len(epochs) < 2 or not known:
         return None
     values = [value for course in known.values() for value in course]
-    across = Axis(round_values(first, first + len(epochs) - 1))
+    numbers = numbers or range(1, len(epochs) + 1)
+    across = Axis(round_values(numbers[0], numbers[-1]))
     upwards = Axis(round_values(min(values), max(values)))
     return Plot(
         [Tick(at, value) for at, value in _whole(across)],
@@ -66,7 +69,7 @@ def plot(
                 fields[field],
                 " ".join(
                     f"{across.at(number):g},{100 - upwards.at(value):g}"
-                    for number, value in enumerate(course, start=first)
+                    for number, value in zip(numbers, course, strict=True)
                 ),
                 course[-1],
             )

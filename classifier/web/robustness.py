@@ -34,6 +34,7 @@ class Robustness:
     corrupted: float  # the mean
     plot: Plot | None
     corruptions: list[Line]
+    attack_plot: Plot | None
     levels: list[str]  # of attacks, in grey levels
     attacks: list[Line]
 
@@ -43,20 +44,26 @@ def shown(found: Mapping[str, Any] | None) -> Robustness | None:
     if not found:
         return None
     names = {name: str(CORRUPTIONS.get(name, name)) for name in found["corruptions"]}
-    by_severity = [dict.fromkeys(names, found["clean"])] + [
-        dict(zip(names, accuracies, strict=True))
-        for accuracies in zip(*found["corruptions"].values(), strict=True)
-    ]
+    attacks = {attack: _name(attack) for attack in found["attacks"]}
+    levels = [255 * epsilon for epsilon in found["epsilons"]]
+    by_severity = _steps(found["clean"], found["corruptions"])
     return Robustness(
         found["images"],
         found["dataset"],
         found["clean"],
         found["corrupted"],
-        plot(by_severity, names, first=0),
+        plot(by_severity, names, range(len(by_severity))),
         [Line(names[name], row) for name, row in found["corruptions"].items()],
-        [f"{255 * epsilon:g}" for epsilon in found["epsilons"]],
-        [Line(_name(attack), row) for attack, row in found["attacks"].items()],
+        plot(_steps(found["clean"], found["attacks"]), attacks, [0, *levels]),
+        [f"{level:g}" for level in levels],
+        [Line(attacks[attack], row) for attack, row in found["attacks"].items()],
     )
+
+
+def _steps(clean: float, rows: Mapping[str, list[float]]) -> list[dict[str, float]]:
+    """What each row begins with, and then its accuracies, one step after the other."""
+    steps = zip(*rows.values(), strict=True)
+    return [dict.fromkeys(rows, clean), *(dict(zip(rows, step, strict=True)) for step in steps)]
 
 
 def _name(attack: str) -> str:
