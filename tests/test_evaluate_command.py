@@ -178,6 +178,35 @@ def test_a_set_of_more_labels_than_are_kept_is_refused(toy, many):
         evaluate("toy", "--data", many, "--calibrate", "--most-labels", 11)
 
 
+def test_pictures_of_other_things_are_told_apart_by_how_familiar_they_are(toy, data, tmp_path):
+    write_noise(tmp_path / "things" / "of" / "all" / "kinds", 5, seed=7)
+    told = evaluate("toy", "--data", data, "--outside", tmp_path / "things")
+    outside = Evaluation.objects.get().report["outside"]
+    assert outside["images"] == 5
+    assert f"an AUROC of {outside['auroc']:.2f}" in told
+    assert outside["unfamiliar_outside"] is None
+    assert "unfamiliar" not in told
+
+
+def test_the_same_pictures_are_not_told_apart(toy, data):
+    evaluate("toy", "--data", data, "--outside", data)
+    assert Evaluation.objects.get().report["outside"]["auroc"] == 0.5
+
+
+def test_a_calibrated_version_says_how_many_of_each_it_finds_unfamiliar(toy, data):
+    calibrate(toy, Calibration(1.0, 0.9, 0.5, 0.0, 1, 1, least_familiar=1000.0).to_json())
+    told = evaluate("toy", "--data", data, "--outside", data / "cat")
+    outside = Evaluation.objects.get().report["outside"]
+    assert (outside["unfamiliar_inside"], outside["unfamiliar_outside"]) == (1, 1)
+    assert "It finds 100.0 % of them unfamiliar, and 100.0 % of these." in told
+
+
+def test_a_folder_without_pictures_holds_nothing_to_tell_apart(toy, data, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "holds no image" in refusal("toy", "--data", data, "--outside", tmp_path / "empty")
+    assert not Evaluation.objects.exists()
+
+
 def test_too_few_images_calibrate_nothing_and_the_report_is_kept(toy, data):
     assert "images" in refusal("toy", "--data", data, "--calibrate")
     toy.refresh_from_db()

@@ -23,7 +23,7 @@ from classifier.ml.engines import load_engine
 from classifier.ml.preprocess import preprocess
 from classifier.ml.probabilities import softmax
 from classifier.ml.reliability import expected_calibration_error, reliability_bins
-from classifier.ml.verification import auroc, verify
+from classifier.ml.verification import auroc, tell_apart, verify
 from tests.answers import answers
 from tests.archives import members
 from tests.models_on_disk import REAL
@@ -239,6 +239,17 @@ def test_what_is_told_apart_wholly_has_an_area_of_one_and_what_is_the_same_of_a_
     assert auroc(np.array([3, 4]), np.array([1, 2])) == 1
     assert auroc(np.array([1, 2]), np.array([3, 4])) == 0
     assert auroc(np.ones(3), np.ones(2)) == 0.5
+
+
+def test_other_things_are_told_apart_by_their_logits():
+    inside = np.array([[9.0, 0, 0], [5, 0, 0], [2, 0, 0]])
+    outside = np.array([[3.0, 0, 0], [0, 0, 0]])
+    found = tell_apart(inside, outside, replace(PLAIN, least_familiar=2.5))
+    assert found.images == 2
+    assert found.auroc == pytest.approx(5 / 6)
+    assert (found.unfamiliar_inside, found.unfamiliar_outside) == (pytest.approx(1 / 3), 0.5)
+    never_asked = tell_apart(inside, outside, PLAIN)
+    assert never_asked == replace(found, unfamiliar_inside=None, unfamiliar_outside=None)
 
 
 @pytest.mark.skipif(not CIFAR.exists() or not TRASH.exists(), reason=f"needs the data in {REAL}")

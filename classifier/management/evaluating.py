@@ -1,6 +1,6 @@
 """Judge a model by labelled images: what `train`, `evaluate` and the worker's evaluations share."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,10 +14,11 @@ from classifier.management.training import dataset_name
 from classifier.ml.calibration import Calibration
 from classifier.ml.datasets import LabelledFiles, fingerprint
 from classifier.ml.engines import load_engine
-from classifier.ml.evaluation import Answers, answer, latency
+from classifier.ml.evaluation import Answers, answer, latency, logits_of
 from classifier.ml.network import Network
 from classifier.ml.report import Report, report
 from classifier.ml.variant import REFERENCE, Variant
+from classifier.ml.verification import Outside, tell_apart
 from classifier.models import ModelVersion
 
 SHOWN_MISTAKES = 24
@@ -36,6 +37,7 @@ class Found:
     fingerprint: str
     variant: str
     latency_seconds: float
+    outside: Outside | None = None
 
     def kept(self, data: Path, location: Path | None = None) -> NewReport:
         """What an evaluation keeps of it."""
@@ -48,7 +50,11 @@ class Found:
             location=str((location or data).absolute()),
             fingerprint=self.fingerprint,
             variant=self.variant,
-            report={**self.report.to_json(), "latency_seconds": self.latency_seconds},
+            report={
+                **self.report.to_json(),
+                "latency_seconds": self.latency_seconds,
+                "outside": self.outside and self.outside.to_json(),
+            },
             answers=[
                 [
                     self.digest_of[path][:DIGITS_OF_DIGEST],
@@ -84,8 +90,11 @@ def judge(
     after_image: Callable[[], object],
     variant: Variant = REFERENCE,
     calibration: Calibration | None = None,
+    outside: Sequence[Path] = (),
 ) -> Found:
     """Classify all images of a data set, and measure by the scores that are served.
+
+    Images of other things, if any, say how well those are told apart.
 
     Raises:
         InvalidDataset: if a file cannot be read, or a label is not the model's.
@@ -94,6 +103,7 @@ def judge(
     answers = answer(data, engine, network.spec, after_image)
     if calibration:
         answers = replace(answers, temperature=calibration.temperature)
+    others = logits_of(outside, engine, network.spec, after_image) if outside else None
     return Found(
         report(answers.truth, answers.probabilities, network.spec.labels),
         answers,
@@ -102,6 +112,7 @@ def judge(
         fingerprint(data, digest_of),
         str(variant),
         latency(engine, network.spec),
+        None if others is None else tell_apart(answers.logits, others, calibration),
     )
 
 
@@ -115,6 +126,17 @@ def metrics_of(found: Found, data: Path) -> dict[str, Any]:
         "macro_f1": round(shown.macro.f1, 4),
         "per_class": {one.label: round(one.recall, 4) for one in shown.per_class if one.support},
     }
+
+
+def tell_outside(found: Outside, say: Callable[[str], object]) -> None:
+    """How well other things are told apart, for the terminal."""
+    line = f"{found.images} images of other things are told from these with an AUROC of "
+    say(f"{line}{found.auroc:.2f}.")
+    if found.unfamiliar_inside is not None and found.unfamiliar_outside is not None:
+        say(
+            f"It finds {percent(found.unfamiliar_outside)} of them unfamiliar, "
+            f"and {percent(found.unfamiliar_inside)} of these."
+        )
 
 
 def tell(found: Report, say: Callable[[str], object]) -> None:

@@ -82,6 +82,18 @@ def read_all(data: Path, part: str = TEST) -> LabelledFiles:
     return parts[part]
 
 
+def read_pictures(folder: Path) -> list[Path]:
+    """The images in a folder and in those below it, whatever they show, sorted.
+
+    Raises:
+        InvalidDataset: if there is none, or no such folder.
+    """
+    images = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
+    if not images:
+        raise InvalidDataset(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))})")
+    return images
+
+
 def digests(files: Iterable[Path]) -> dict[Path, str]:
     """The SHA-256 of each file.
 
@@ -137,10 +149,7 @@ def _has_folders(path: Path) -> bool:
 def _classes(folder: Path) -> list[tuple[str, Path]]:
     found: list[tuple[str, Path]] = []
     for label in sorted(path for path in folder.iterdir() if path.is_dir()):
-        images = [path for path in sorted(label.rglob("*")) if path.suffix.lower() in SUFFIXES]
-        if not images:
-            raise InvalidDataset(f"{label} holds no image ({', '.join(sorted(SUFFIXES))})")
-        found += [(label.name, path) for path in images]
+        found += [(label.name, path) for path in read_pictures(label)]
     if not found:
         raise InvalidDataset(f"{folder} needs a sub-folder for each of at least two classes")
     return found

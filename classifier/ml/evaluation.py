@@ -4,7 +4,7 @@ Pixels are the exact ones, so that figures can be compared from one version of t
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,15 +48,30 @@ def answer(
     """
     known = data.with_labels_of(spec.labels)
     truth = dict(known.files)
+    logits = logits_of(list(truth), engine, spec, after_image)
+    return Answers(tuple(truth), np.array(list(truth.values())), logits)
+
+
+def logits_of(
+    files: Sequence[Path],
+    engine: Engine,
+    spec: ModelSpec,
+    after_image: Callable[[], object] = lambda: None,
+) -> np.ndarray:
+    """What the network makes of n > 0 image files, float32 (n, classes).
+
+    Raises:
+        InvalidDataset: if a file cannot be read.
+    """
     logits = []
     for path, output in outputs_of_files(
-        list(truth), engine.logits, engine.max_batch, spec, preprocess_exactly
+        files, engine.logits, engine.max_batch, spec, preprocess_exactly
     ):
         if isinstance(output, UndecodableImage):
             raise InvalidDataset(f"{path}: {output}")
         logits.append(output)
         after_image()
-    return Answers(tuple(truth), np.array(list(truth.values())), np.stack(logits))
+    return np.stack(logits)
 
 
 def latency(engine: Engine, spec: ModelSpec) -> float:

@@ -5,7 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from classifier.ml.calibration import AMBIGUOUS, UNFAMILIAR, Calibration, checked, judge
+from classifier.ml.calibration import (
+    AMBIGUOUS,
+    UNFAMILIAR,
+    Calibration,
+    checked,
+    familiarity,
+    judge,
+)
 from classifier.ml.conformal import coverage_bounds
 from classifier.ml.probabilities import softmax
 from classifier.ml.reliability import expected_calibration_error
@@ -63,6 +70,30 @@ def verify(logits: np.ndarray, truth: np.ndarray, calibration: Calibration) -> V
         ambiguous=judged.doubts.count(AMBIGUOUS) / len(held),
         unfamiliar=judged.doubts.count(UNFAMILIAR) / len(held),
     )
+
+
+@dataclass(frozen=True)
+class Outside:
+    """How images of other things are told from images like those that were trained on."""
+
+    images: int  # of other things
+    auroc: float  # of the familiarity of both
+    unfamiliar_inside: float | None  # shares found unfamiliar; None where no calibration asks
+    unfamiliar_outside: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as a report keeps them."""
+        return asdict(self)
+
+
+def tell_apart(
+    inside: np.ndarray, outside: np.ndarray, calibration: Calibration | None = None
+) -> Outside:
+    """Hold logits (n, classes) for images like those trained on against others (m, classes)."""
+    inside, outside = (familiarity(np.asarray(part, np.float64)) for part in (inside, outside))
+    least = calibration.least_familiar if calibration else None
+    shares = (None if least is None else float((part < least).mean()) for part in (inside, outside))
+    return Outside(len(outside), auroc(inside, outside), *shares)
 
 
 def auroc(inside: np.ndarray, outside: np.ndarray) -> float:

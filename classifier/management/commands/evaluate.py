@@ -19,12 +19,12 @@ from classifier.actions.evaluations import (
     settle_evaluation,
 )
 from classifier.management.calibrating import calibration_of, fit_and_verify, tell_calibration
-from classifier.management.evaluating import Found, computed, judge, tell
+from classifier.management.evaluating import Found, computed, judge, tell, tell_outside
 from classifier.management.numbers import share
 from classifier.management.refusals import find_version, refusals_told
 from classifier.management.reviewed import REVIEWED, store_reviewed
 from classifier.ml.calibration import MOST_LABELS, STRANGERS
-from classifier.ml.datasets import LabelledFiles, digests, read_all
+from classifier.ml.datasets import LabelledFiles, digests, read_all, read_pictures
 from classifier.models import ModelVersion
 
 NOTED = 50  # images between two notes of how far it is
@@ -72,6 +72,12 @@ class Command(BaseCommand):
             metavar="SHARE",
             help=f"of images like these that may be taken for unfamiliar; {STRANGERS:g}",
         )
+        parser.add_argument(
+            "--outside",
+            type=Path,
+            metavar="FOLDER",
+            help="pictures of other things, without labels: how well they are told apart",
+        )
         parser.add_argument("--json", action="store_true", help="print the report as JSON")
         parser.add_argument("--lease", type=uuid.UUID, help="of the evaluation that asks for it")
 
@@ -80,7 +86,8 @@ class Command(BaseCommand):
         with refusals_told(), TemporaryDirectory() as folder:
             data = store_reviewed(version, Path(folder)) if options["reviewed"] else None
             name = Path(REVIEWED) if data else options["data"]
-            found = self._judge(version, data or read_all(name), options["lease"])
+            outside = read_pictures(options["outside"]) if options["outside"] else []
+            found = self._judge(version, data or read_all(name), outside, options["lease"])
             kept = self._keep(version, found, name, options)
             calibration = self._calibrate(version, found, options) if options["calibrate"] else None
         if options["json"]:
@@ -94,14 +101,21 @@ class Command(BaseCommand):
             }
             self.stdout.write(json.dumps(told, ensure_ascii=False))
 
-    def _judge(self, version: ModelVersion, data: LabelledFiles, lease: uuid.UUID | None) -> Found:
+    def _judge(
+        self,
+        version: ModelVersion,
+        data: LabelledFiles,
+        outside: list[Path],
+        lease: uuid.UUID | None,
+    ) -> Found:
         digest_of = digests(path for path, _ in data.files)
         calibration = calibration_of(version)
         with (
             computed(version) as (network, variant),
-            tqdm(total=len(data.files), unit="image", disable=None) as bar,
+            tqdm(total=len(data.files) + len(outside), unit="image", disable=None) as bar,
         ):
-            return judge(network, data, digest_of, _noting(bar, lease), variant, calibration)
+            note = _noting(bar, lease)
+            return judge(network, data, digest_of, note, variant, calibration, outside)
 
     def _keep(
         self, version: ModelVersion, found: Found, data: Path, options: dict[str, Any]
@@ -115,6 +129,8 @@ class Command(BaseCommand):
             keep_evaluation(version, kept)
         if not options["json"]:
             tell(found.report, self.stdout.write)
+            if found.outside:
+                tell_outside(found.outside, self.stdout.write)
         return kept
 
     def _calibrate(
