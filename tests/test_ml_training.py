@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from PIL import Image
 from safetensors.torch import load_file
+from torch.nn.functional import cross_entropy
 
 from classifier.management.installing import install_bundle
 from classifier.management.training import identity
 from classifier.ml.architectures import build_network
+from classifier.ml.augmentation import NOTHING
 from classifier.ml.bundle import WEIGHTS, Bundle, read_bundle
 from classifier.ml.datasets import InvalidDataset, LabelledFiles, read_parts
 from classifier.ml.distillation import Distillation, Teacher
@@ -391,6 +394,31 @@ def test_rare_labels_weigh_as_much_as_frequent_ones(data):
     assert "red is rarest (5), blue is not (20), and all labels count alike" in train(
         data, *FAST, "--bundle", data / "out"
     )
+
+
+def test_mistakes_about_rare_labels_cost_as_much_as_those_about_frequent_ones(data):
+    for i in range(5, 20):
+        (data / "train" / "red" / f"{i}.png").unlink()
+    images, targets = load_images(read_parts(data)["train"], SMALL_COLOURS, data)
+    known = TrainingData(("blue", "red"), images, targets, images[:0], targets[:0])
+    recipe = Recipe("compact_cnn", epochs=1, batch_size=25, label_smoothing=0, augmentation=NOTHING)
+    run = Trainer(replace(recipe, balanced=True), known)
+    with torch.no_grad():
+        losses = cross_entropy(run._logits(images / 255), targets, reduction="none")
+    blue, red = (float(losses[targets == label].mean()) for label in (0, 1))
+    assert blue != pytest.approx(red, rel=0.1)
+    [balanced] = run.run()
+    assert balanced.loss == pytest.approx((blue + red) / 2, rel=0.01)
+    [plain] = Trainer(recipe, known).run()
+    assert plain.loss == pytest.approx((4 * blue + red) / 5, rel=0.01)
+
+
+def test_the_learning_rate_rises_in_a_line_and_falls_by_a_cosine(data):
+    known = trainer(data).data
+    recipe = Recipe("compact_cnn", epochs=10, batch_size=40, learning_rate=0.5, warm_up=0.4)
+    rates = [report.learning_rate / 0.5 for report in Trainer(recipe, known).run()]
+    assert rates[:4] == pytest.approx([0.325, 0.55, 0.775, 1])
+    assert rates[4:] == pytest.approx([(1 + math.cos(math.pi * n / 6)) / 2 for n in range(1, 7)])
 
 
 def test_a_run_that_gets_no_better_ends_early_with_its_best_weights(data, monkeypatch):
