@@ -12,6 +12,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import get_resolver, reverse
 
+from classifier.actions.calibrate import calibrate
 from classifier.actions.promote import activate
 from classifier.models import ModelVersion, Prediction, User
 from tests.factories import SPEC, ModelVersionFactory, PredictionFactory
@@ -189,6 +190,19 @@ def test_the_about_page_tells_of_the_model_and_of_privacy(client: Client, db: No
     page = client.get(reverse("about")).content.decode()
     for shown in (str(version), "93.1", "the test photos", "MIT", "cat, dog, ship", "Privacy"):
         assert shown in page
+
+
+def test_the_about_page_says_whether_the_model_admits_that_it_does_not_know(
+    client: Client, db: None
+) -> None:
+    version = ModelVersionFactory()
+    activate(version)
+    page = client.get(reverse("about")).content.decode()
+    assert "It always answers with one of the things" in page
+    calibrate(version, {"coverage": 0.9})
+    page = client.get(reverse("about")).content.decode()
+    assert "It always answers with one of the things" not in page
+    assert "it mostly says that it is not sure" in page
 
 
 def test_the_about_page_does_without_a_model(client: Client, db: None) -> None:
