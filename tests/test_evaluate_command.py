@@ -120,6 +120,7 @@ def test_reviewed_pictures_are_a_data_set_too(toy, staff):
     evaluate("toy", "--reviewed")
     kept = Evaluation.objects.get()
     assert (kept.dataset, kept.total) == ("reviewed", 12)
+    assert kept.location == ""
     assert {truth for _, truth, *_ in kept.answers} == {"ship"}
 
 

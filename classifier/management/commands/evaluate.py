@@ -121,8 +121,8 @@ class Command(BaseCommand):
         self, version: ModelVersion, found: Found, data: Path, options: dict[str, Any]
     ) -> NewReport:
         kept = found.kept(data)
-        if options["reviewed"]:  # people's own: no copy is to outlive them
-            kept = replace(kept, mistakes=())
+        if options["reviewed"]:  # people's own: no copy is to outlive them, and they lie nowhere
+            kept = replace(kept, mistakes=(), location="")
         if options["lease"]:
             settle_evaluation(options["lease"], kept)
         else:
