@@ -16,6 +16,7 @@ from classifier.actions.evaluations import (
 )
 from classifier.ml.report import report
 from classifier.models import Evaluation
+from classifier.queries.evaluations import HEATS, matrix
 from classifier.web import robustness
 from tests.factories import ModelVersionFactory
 from tests.noise import write_noise
@@ -76,12 +77,23 @@ def test_the_confusion_matrix_has_a_row_for_every_label(signed_in, evaluation):
     assert '<td class="figure heat-4">8</td>' in text
 
 
-def test_a_matrix_too_large_to_read_is_left_out_for_what_is_most_often_confused(signed_in, version):
-    labels = tuple(f"label-{i}" for i in range(30))
-    kept = keep_evaluation(version, found(3, None, labels, np.arange(30).repeat(3)))
+def test_a_matrix_too_large_to_read_shows_what_is_most_often_confused(signed_in, version):
+    labels = tuple(f"label-{i}" for i in range(40))
+    truth = np.arange(40).repeat(3)[::-1]
+    kept = keep_evaluation(version, found(60, None, labels, truth))  # the last twenty as the second
     text = page(signed_in, kept)
-    assert '<table class="confusion">' not in text
-    assert "label-0 taken for label-1: 3 times" in text
+    assert "Shown are the 20 labels that most wrong answers are about." in text
+    assert "taken for label-1: 3 times" in text
+    shown = matrix(kept.report)
+    assert {"label-1"} < {row.label for row in shown.rows} < {"label-1", *labels[20:]}
+    assert [cell.count for cell in shown.rows[1].cells] == [3] + [0] * 19
+    assert (shown.rows[0].cells[0].heat, shown.rows[1].cells[0].heat) == (HEATS, HEATS)
+
+
+def test_a_large_matrix_of_which_all_is_right_is_left_out(signed_in, version):
+    labels = tuple(f"label-{i}" for i in range(30))
+    kept = keep_evaluation(version, found(0, None, labels, np.arange(30).repeat(3)))
+    assert '<table class="confusion">' not in page(signed_in, kept)
 
 
 def test_mistakes_are_shown_to_staff_alone(client, signed_in, evaluation, staff):

@@ -1,5 +1,6 @@
 """What evaluations say, put in the order in which one reads it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,12 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Matrix:
+    rows: list[Row]
+    is_part: bool  # the labels that most wrong answers are about
+
+
+@dataclass(frozen=True)
 class Confusion:
     """One label that was taken for another."""
 
@@ -53,24 +60,29 @@ def evaluations_of(version: ModelVersion) -> list[Evaluation]:
     return list(version.evaluations.light().order_by("-id"))
 
 
-def matrix(report: Mapping[str, Any]) -> list[Row]:
-    """The confusion matrix, a row for each right label; nothing if it were too large to read."""
-    shown = [row["label"] for row in report["per_class"] if row["support"]]
-    answered = {report["labels"][guess] for _, guess, _ in report["confusion"]}
-    labels = [label for label in report["labels"] if label in answered.union(shown)]
-    if len(labels) > MOST_LABELS:
-        return []
-    counts = {
-        (report["labels"][truth], report["labels"][guess]): count
-        for truth, guess, count in report["confusion"]
-    }
-    return [
+def matrix(report: Mapping[str, Any]) -> Matrix:
+    """The confusion matrix, a row for each right label; the most confused, if it were too large."""
+    names, totals, wrong = report["labels"], Counter[int](), Counter[int]()
+    for truth, guess, count in report["confusion"]:
+        totals[truth] += count
+        if truth != guess:
+            wrong[truth] += count
+            wrong[guess] += count
+    known = {label for truth, guess, _ in report["confusion"] for label in (truth, guess)}
+    is_part = len(known) > MOST_LABELS
+    labels = sorted(dict(wrong.most_common(MOST_LABELS)) if is_part else known)
+    counts = {(truth, guess): count for truth, guess, count in report["confusion"]}
+    rows = [
         Row(
-            label, [_cell(counts.get((label, guess), 0), label == guess, total) for guess in labels]
+            names[truth],
+            [
+                _cell(counts.get((truth, guess), 0), truth == guess, totals[truth])
+                for guess in labels
+            ],
         )
-        for label in labels
-        for total in [sum(counts.get((label, guess), 0) for guess in labels)]
+        for truth in labels
     ]
+    return Matrix(rows, is_part)
 
 
 def confusions(report: Mapping[str, Any]) -> list[Confusion]:

@@ -40,7 +40,7 @@ def evaluation(request: SignedInRequest, key: uuid.UUID) -> HttpResponse:
     context = {"evaluation": found, "report": report}
     if report:
         context |= {
-            "rows": queries.matrix(report),
+            "matrix": queries.matrix(report),
             "confusions": queries.confusions(report),
             "beside": queries.beside(found),
             "reliability": curves.reliability(report),
