@@ -252,7 +252,7 @@ def test_onnx_that_is_no_classifier_is_refused(tmp_path, labels):
 def test_onnx_of_another_number_of_classes_is_refused(tmp_path, labels):
     labels.write_text("cat\ndog\n")
     path = write_graph(tmp_path / "w.onnx")
-    assert "(8, 2) would be" in refusal(path, "--labels", labels, *LIKE_SMALL)
+    assert "in the shape (8, 2)" in refusal(path, "--labels", labels, *LIKE_SMALL)
 
 
 def test_files_of_other_kinds_are_refused(tmp_path):

@@ -1,10 +1,12 @@
 """Files from elsewhere are read by child processes, with limits on their time and memory."""
 
+import os
 import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from classifier.ml.refusal import Refusal
 
@@ -19,21 +21,25 @@ class RefusedByChild(Refusal):
 
 
 def ask_child(module: str, *arguments: Path | str, seconds: float, request: str = "") -> str:
-    """What `python -m MODULE ARGUMENTS` answers on stdout.
+    """What `python -m MODULE ARGUMENTS` answers on stdout, in an empty folder: what a file names
+    by a relative path is not there. The arguments' own paths are absolute.
 
     Raises:
         RefusedByChild: with the last line of its stderr.
     """
+    search_path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     try:
-        child = subprocess.run(  # noqa: S603 - our own module, and each argument by itself
-            [sys.executable, "-m", module, *map(str, arguments)],
-            cwd=ROOT,
-            input=request,
-            timeout=seconds,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        with TemporaryDirectory(prefix="sightline-") as folder:
+            child = subprocess.run(  # noqa: S603 - our own module, and each argument by itself
+                [sys.executable, "-m", module, *map(str, arguments)],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": search_path},
+                input=request,
+                timeout=seconds,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
     except subprocess.TimeoutExpired as error:
         raise RefusedByChild(f"it could not be read within {seconds:g} seconds") from error
     if child.returncode < 0:

@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -84,8 +85,8 @@ def try_out(model: onnx.ModelProto, sample: np.ndarray, spec: ModelSpec) -> None
     answers = answers_of(session, sample)
     if answers.ndim != 2 or answers.shape[1] != len(spec.labels):
         raise UnusableGraph(
-            f"it answers {len(sample)} images in the shape {answers.shape}; "
-            f"({len(sample)}, {len(spec.labels)}) would be a score for each of the labels"
+            f"it does not answer {len(sample)} images in the shape "
+            f"({len(sample)}, {len(spec.labels)}), a score for each of the labels"
         )
     if not np.isfinite(answers).all():
         raise UnusableGraph("it answers with values that are no finite numbers")
@@ -113,33 +114,24 @@ def answers_of(session: ort.InferenceSession, pixels: np.ndarray) -> np.ndarray:
     try:
         answers: np.ndarray = session.run(None, {session.get_inputs()[0].name: pixels})[0]
     except Exception as error:
+        # It says which node failed, and after that what the graph had computed from its data.
+        node = _first_line(error).partition(" Status Message")[0]
         raise UnusableGraph(
-            f"it cannot compute {len(pixels)} images at once; it must take any number: "
-            f"{_first_line(error)}"
+            f"it cannot compute {len(pixels)} images at once; it must take any number: {node}"
         ) from error
     return answers
 
 
-def _tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
-    yield from _tensors_of(model.graph)
-    for function in model.functions:
-        for node in function.node:
-            yield from _tensors_at(node)
-
-
-def _tensors_of(graph: onnx.GraphProto) -> Iterator[TensorProto]:
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    for node in graph.node:
-        yield from _tensors_at(node)
-
-
-def _tensors_at(node: onnx.NodeProto) -> Iterator[TensorProto]:
-    for attribute in node.attribute:
-        yield from (attribute.t, *attribute.tensors)
-        for graph in (attribute.g, *attribute.graphs):
-            yield from _tensors_of(graph)
+def _tensors(message: Any) -> Iterator[TensorProto]:
+    """All of them, wherever the format has room for one: a place that is forgotten is one from
+    which ONNX Runtime reads other files."""
+    if isinstance(message, TensorProto):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_MESSAGE:
+            for part in value if field.is_repeated else (value,):
+                yield from _tensors(part)
 
 
 def _first_line(error: Exception) -> str:
