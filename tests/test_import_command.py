@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,12 +14,14 @@ from safetensors.torch import save_file
 from classifier.ml import probing
 from classifier.ml import weights as weights_module
 from classifier.ml.bundle import SHIPPED
+from classifier.ml.calibration import Calibration
 from classifier.ml.facts import Facts, UnreadableFacts, read_beside
 from classifier.ml.probabilities import softmax
 from classifier.ml.probe import default_sample
 from classifier.ml.read_pth import tensors_in
 from classifier.ml.spec import ModelSpec
 from classifier.models import ModelVersion, Variant
+from classifier.queries.gate import gate
 from classifier.worker.runtime import loaded
 from tests.graphs import write_graph
 from tests.models_on_disk import SMALL, state_dict, write_bundle
@@ -307,6 +310,44 @@ def test_a_file_beside_it_that_is_not_what_it_should_be_is_refused(tmp_path, lab
     (tmp_path / name).write_text(text)
     told = ("--arch", "compact_cnn", "--labels", labels, "--image-size", 32, *LIKE_SMALL)
     refusal(tmp_path / "w.safetensors", *told)
+
+
+CALIBRATION = Calibration(1.5, 0.9, 0.8, 0.03, 1, 1, None).to_json()
+
+
+@pytest.mark.parametrize("verb", ["import", "install"])
+def test_what_a_model_claims_to_have_shown_is_not_taken_for_measured_here(
+    tmp_path, signed_in, verb
+):
+    level = [0.9] * 5
+    claims = {
+        "images": 5000,
+        "dataset": "pets",
+        "clean": 0.9,
+        "corrupted": 0.9,
+        "corruptions": {"noise": level, "blur": level},
+        "epsilons": [0.1],
+        "attacks": {},
+    }
+    replace(
+        write_bundle(tmp_path / "run"),
+        metrics={"top1": 0.5, "robustness": claims},
+        calibration={**CALIBRATION, "verified": {"ece_after": 0.0}},
+    ).write_facts()
+    call_command("models", verb, str(tmp_path / "run"), stdout=io.StringIO())
+    version = ModelVersion.objects.get()
+    assert version.metrics == {"top1": 0.5}
+    assert version.calibration == CALIBRATION
+    assert not any(line.passed for line in gate(version))
+    assert "It is calibrated" in signed_in.get(f"/models/{version}/").content.decode()
+
+
+@pytest.mark.parametrize("verb", ["import", "install"])
+def test_a_calibration_that_is_none_is_refused_by_both_ways(tmp_path, verb):
+    bundle = write_bundle(tmp_path / "run")
+    replace(bundle, calibration={**CALIBRATION, "temperature": 0}).write_facts()
+    with pytest.raises(CommandError, match=r"temperature.* must be above 0"):
+        call_command("models", verb, str(tmp_path / "run"))
 
 
 def test_labels_and_sizes_are_read_from_what_lies_beside(tmp_path):

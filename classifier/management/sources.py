@@ -15,6 +15,7 @@ from classifier.ml.architectures import OWN, UnknownArchitecture, architecture_n
 from classifier.ml.bundle import Bundle, is_bundle, read_bundle, shipped_bundles
 from classifier.ml.catalogue import download, official
 from classifier.ml.facts import read_labels
+from classifier.ml.importing import unproven
 from classifier.ml.weights import as_safetensors, load_network
 from classifier.models import ModelVersion
 
@@ -45,7 +46,7 @@ def ready_to_install(wanted: Wanted, timeout: float) -> Iterator[Bundle]:
             bundle = _described(wanted, source=wanted.weights.name)
             bundle = replace(bundle, weights=as_safetensors(wanted.weights, folder))
         elif is_bundle(Path(wanted.name)):
-            bundle = read_bundle(Path(wanted.name))
+            bundle = unproven(read_bundle(Path(wanted.name)))
         else:
             bundle = _official(wanted.name)
             weights = stack.enter_context(_downloaded(bundle.source, folder, timeout))

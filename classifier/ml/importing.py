@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -106,9 +106,20 @@ def _described(file: Path, facts: Facts) -> Bundle:
         bundle = Bundle(weights=file, spec=spec, **facts.others)
     except TypeError as error:
         raise UnreadableFacts(f"model.json is not what `export` writes: {error}") from error
-    if calibration := bundle.calibration:  # more than its fields is told of one
-        Calibration.from_json({one.name: calibration.get(one.name) for one in fields(Calibration)})
-    return bundle
+    return unproven(bundle)
+
+
+def unproven(bundle: Bundle) -> Bundle:
+    """Without what a model from elsewhere claims to have shown of itself.
+
+    Raises:
+        InvalidCalibration: if its calibration is none.
+    """
+    # The gate takes a robustness report, and what a calibration was verified with, for what was
+    # measured here.
+    metrics = {name: found for name, found in bundle.metrics.items() if name != "robustness"}
+    calibration = Calibration.from_json(bundle.calibration).to_json() if bundle.calibration else {}
+    return replace(bundle, metrics=metrics, calibration=calibration)
 
 
 def _adapted(file: Path, spec: ModelSpec, folder: Path) -> Path:
