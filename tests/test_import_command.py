@@ -32,6 +32,16 @@ pytestmark = pytest.mark.django_db
 
 SAMPLE = SHIPPED / "samples" / "ship.jpg"
 LIKE_SMALL = ("--mean", "0.5", "--std", "0.25,0.25,0.25")
+CALIBRATION = Calibration(1.5, 0.9, 0.8, 0.03, 1, 1, None).to_json()
+TRAINING = {
+    "dataset": "pets",
+    "fingerprint": "f" * 64,
+    "images": {"train": 40, "validation": 5, "test": 15},
+    "recipe": {"seed": 3},
+    "seconds": 61.0,
+    "device": "cpu",
+    "epochs": [{"epoch": 1, "loss": 2.0}],
+}
 
 
 def run_import(*arguments):
@@ -298,7 +308,11 @@ def test_a_pickle_of_more_tensors_than_any_network_has_is_refused():
         ("model.json", '{"metrics": {"top1": NaN}}'),
         ("model.json", '{"metrics": {"robustness": {"corrupted": 0.9}}}'),
         ("model.json", '{"training": {"epochs": [{"loss": "little"}]}}'),
+        ("model.json", '{"training": {"dataset": "x"}}'),
+        ("model.json", json.dumps({"training": {**TRAINING, "images": {"train": 40}}})),
+        ("model.json", json.dumps({"training": {**TRAINING, "recipe": {}}})),
         ("model.json", '{"calibration": {"temperature": 0}}'),
+        ("model.json", json.dumps({"calibration": {**CALIBRATION, "free_labels": True}})),
         ("model.json", '{"spec": []}'),
         ("model.json", "[]"),
         ("config.json", '{"id2label": {"a": "b"}}'),
@@ -310,9 +324,6 @@ def test_a_file_beside_it_that_is_not_what_it_should_be_is_refused(tmp_path, lab
     (tmp_path / name).write_text(text)
     told = ("--arch", "compact_cnn", "--labels", labels, "--image-size", 32, *LIKE_SMALL)
     refusal(tmp_path / "w.safetensors", *told)
-
-
-CALIBRATION = Calibration(1.5, 0.9, 0.8, 0.03, 1, 1, None).to_json()
 
 
 @pytest.mark.parametrize("verb", ["import", "install"])
@@ -348,6 +359,19 @@ def test_a_calibration_that_is_none_is_refused_by_both_ways(tmp_path, verb):
     replace(bundle, calibration={**CALIBRATION, "temperature": 0}).write_facts()
     with pytest.raises(CommandError, match=r"temperature.* must be above 0"):
         call_command("models", verb, str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("training", [{}, TRAINING])
+def test_the_page_of_an_imported_model_tells_of_its_training_if_that_is_known(
+    tmp_path, signed_in, training
+):
+    replace(write_bundle(tmp_path / "run"), training=training).write_facts()
+    run_import(tmp_path / "run")
+    page = signed_in.get("/models/toy@1/")
+    assert page.status_code == 200
+    assert ("1 min 1 s" in page.content.decode().replace("\N{NO-BREAK SPACE}", " ")) == bool(
+        training
+    )
 
 
 def test_labels_and_sizes_are_read_from_what_lies_beside(tmp_path):
