@@ -182,7 +182,7 @@ MODEL_UPLOAD_MAX_BYTES = env.int("SIGHTLINE_MODEL_UPLOAD_MAX_BYTES", default=102
 # Labelled images that staff can evaluate models by.
 DATASETS_DIR = Path(env("SIGHTLINE_DATASETS_DIR", default=str(DATA_DIR / "datasets")))
 # What `models promote` asks of a version: the gate.
-GATE_IMAGES = env.int("SIGHTLINE_GATE_IMAGES", default=100)  # that both it and the champion saw
+GATE_IMAGES = env.int("SIGHTLINE_GATE_IMAGES", default=100)  # to compare by, and for robustness
 GATE_ACCURACY_LOSS = env.float("SIGHTLINE_GATE_ACCURACY_LOSS", default=0.0)  # that may be likely
 GATE_RECALL = env.float("SIGHTLINE_GATE_RECALL", default=0.5)  # of each label
 GATE_CALIBRATION = env.float("SIGHTLINE_GATE_CALIBRATION", default=0.1)  # error at most

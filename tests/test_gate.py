@@ -2,9 +2,10 @@
 
 import pytest
 
+from classifier.models import Variant
 from classifier.queries.gate import Line, gate
 from tests.factories import ModelVersionFactory
-from tests.trials import worthy
+from tests.trials import evaluate, worthy
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +57,42 @@ def test_what_a_calibration_was_verified_with_counts(settings):
     version = worthy(calibration={"verified": {"ece_after": 0.004}})
     settings.GATE_CALIBRATION = 0.01
     assert line_of(version, "calibration").passed
+
+
+def test_labels_that_no_image_shows_are_named(champion):
+    version = worthy()
+    evaluation = version.evaluations.get()
+    evaluation.report["per_class"] += [
+        {"label": f"bird {n}", "recall": 0.0, "support": 0} for n in range(6)
+    ]
+    evaluation.save()
+    line = line_of(version, "recall")
+    assert not line.passed
+    assert "shows bird 0, bird 1, bird 2, bird 3, bird 4, …." in line.text
+
+
+def test_robustness_on_few_images_is_not_enough(settings):
+    settings.GATE_IMAGES = 201
+    line = line_of(worthy(), "robustness")
+    assert not line.passed
+    assert "200 images are too few" in line.text
+
+
+@pytest.mark.parametrize("calibration", [{}, {"verified": {"ece_after": 0.004}}])
+def test_what_was_measured_before_another_way_of_computing_served_has_not_passed(
+    champion, calibration
+):
+    version = worthy(calibration=calibration)
+    version.variant = Variant.objects.create(
+        model_version=version, engine="onnxruntime", precision="int8"
+    )
+    version.save()
+    for check in ("accuracy", "recall", "calibration", "latency"):
+        line = line_of(version, check)
+        assert not line.passed
+        assert "not measured as it serves now: `manage.py evaluate`" in line.text
+    evaluate(version, 180)
+    assert all(line.passed for line in gate(version))
 
 
 def test_what_was_not_measured_has_not_passed():

@@ -20,7 +20,7 @@ from classifier.actions.submit import Order
 from classifier.actions.sweep import sweep
 from classifier.models import Alias, AliasChange, Kind, ModelVersion, Prediction, Shadow
 from tests.factories import ModelVersionFactory, PredictionFactory
-from tests.trials import evaluate, worthy
+from tests.trials import ROBUST, evaluate, worthy
 
 pytestmark = pytest.mark.django_db
 
@@ -235,7 +235,7 @@ def test_an_order_may_name_an_alias(champion, user):
 
 
 def test_images_that_only_one_has_seen_say_nothing(champion):
-    version = ModelVersionFactory(metrics={"robustness": {"corrupted": 0.6}})
+    version = ModelVersionFactory(metrics=ROBUST)
     own = evaluate(version, 190, fingerprint="e" * 64)
     own.answers = [[f"other {digest}", *rest] for digest, *rest in own.answers]
     own.save()
@@ -244,7 +244,7 @@ def test_images_that_only_one_has_seen_say_nothing(champion):
 
 
 def test_data_sets_that_overlap_are_compared_where_they_do(champion):
-    version = ModelVersionFactory(metrics={"robustness": {"corrupted": 0.6}})
+    version = ModelVersionFactory(metrics=ROBUST)
     evaluate(version, 190, fingerprint="e" * 64)
     promote(version)
     assert serving() == version

@@ -4,6 +4,7 @@ from classifier.models import Evaluation, ModelVersion, Review, Shadow, Status
 from tests.factories import ImageFactory, ModelVersionFactory, PredictionFactory
 
 IMAGES = 200
+ROBUST = {"robustness": {"corrupted": 0.6, "images": IMAGES}}
 
 
 def evaluate(version: ModelVersion, right: int, fingerprint: str = "f" * 64) -> Evaluation:
@@ -16,7 +17,7 @@ def evaluate(version: ModelVersion, right: int, fingerprint: str = "f" * 64) -> 
         "macro": {"precision": recall, "recall": recall, "f1": recall},
         "per_class": [
             {"label": "cat", "recall": recall, "support": IMAGES},
-            {"label": "dog", "recall": 0.0, "support": 0},
+            {"label": "dog", "recall": 1.0, "support": 1},
         ],
         "calibration_error": 0.02,
         "latency_seconds": 0.03,
@@ -27,6 +28,7 @@ def evaluate(version: ModelVersion, right: int, fingerprint: str = "f" * 64) -> 
         location="/pets",
         status=Status.SUCCEEDED,
         fingerprint=fingerprint,
+        variant=version.computed_by,
         report=report,
         answers=rows,
         total=IMAGES,
@@ -35,8 +37,7 @@ def evaluate(version: ModelVersion, right: int, fingerprint: str = "f" * 64) -> 
 
 def worthy(right: int = 180, **fields: object) -> ModelVersion:
     """A version of `everyday` that passes the gate, beside a champion that is no better."""
-    metrics = {"robustness": {"corrupted": 0.6}}
-    version: ModelVersion = ModelVersionFactory(metrics=metrics, **fields)
+    version: ModelVersion = ModelVersionFactory(metrics=ROBUST, **fields)
     evaluate(version, right)
     return version
 

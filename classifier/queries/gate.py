@@ -1,10 +1,10 @@
 """What a version has to show before it becomes its name's champion.
 
-Everything was measured before: by `evaluate`, `robustness` and their pages. What was not measured
-has not passed.
+Everything was measured before: by `evaluate`, `robustness` and their pages. What was not measured,
+or not as the version is computed now, has not passed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 
 from classifier.models import Alias, Evaluation, ModelVersion
 from classifier.queries.comparing import compare
+
+NAMED = 5  # labels without images, of perhaps a thousand
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Line:
     found: float | None = None  # None: nothing was measured that would tell
     low: float | None = None  # of the gain's 95 % interval
     high: float | None = None
-    images: int = 0
-    of: str = ""  # the label of the lowest recall, or the champion
+    images: int = 0  # for the accuracy, those of both; for the robustness, those of the report
+    of: str = ""  # the label of the lowest recall, labels without images, or the champion
 
     @property
     def title(self) -> str:
@@ -68,21 +70,17 @@ def _lines(version: ModelVersion, champion: ModelVersion | None) -> Iterator[Lin
     evaluation, other = _evaluations(version, champion)
     yield _accuracy(evaluation, other, champion)
     report = evaluation.figures if evaluation else {}
-    shown = [row for row in report.get("per_class", ()) if row["support"]]
-    recalls = [(row["recall"], row["label"]) for row in shown]
-    lowest, label = min(recalls, default=(None, ""))
-    yield _at_least("recall", lowest, settings.GATE_RECALL, of=label)
+    yield _recall(report.get("per_class", ()))
     yield _at_most("calibration", _calibration_error(version, report), settings.GATE_CALIBRATION)
     yield _at_most("latency", report.get("latency_seconds"), settings.GATE_LATENCY_SECONDS)
-    robustness = version.metrics.get("robustness", {}).get("corrupted")
-    yield _at_least("robustness", robustness, settings.GATE_ROBUSTNESS)
+    yield _robustness(version.metrics.get("robustness"))
 
 
 def _evaluations(
     version: ModelVersion, champion: ModelVersion | None
 ) -> tuple[Evaluation | None, Evaluation | None]:
-    """The newest evaluation, if possible of images that the champion was judged by too."""
-    own = version.evaluations.finished().order_by("-id")
+    """The newest evaluation of what serves, if possible of images that the champion saw too."""
+    own = version.evaluations.finished().filter(variant=version.computed_by).order_by("-id")
     if champion is None:
         return own.first(), None
     theirs = champion.evaluations.finished().order_by("-id")
@@ -96,9 +94,9 @@ def _accuracy(
     own: Evaluation | None, other: Evaluation | None, champion: ModelVersion | None
 ) -> Line:
     limit = -settings.GATE_ACCURACY_LOSS
-    if champion is None:  # nothing to fall behind
+    if own is None or champion is None:  # not measured, or nothing to fall behind
         return Line("accuracy", own is not None, limit)
-    comparison = compare(other, own) if own and other else None
+    comparison = compare(other, own) if other else None
     if comparison is None:
         return Line("accuracy", False, limit, of=str(champion))
     return Line(
@@ -113,15 +111,30 @@ def _accuracy(
     )
 
 
+def _recall(rows: Sequence[Mapping[str, Any]]) -> Line:
+    """The lowest of all labels; one that no image shows has not been measured."""
+    unseen = [row["label"] for row in rows if not row["support"]]
+    if unseen:
+        more = ", …" if len(unseen) > NAMED else ""
+        return Line("recall", False, settings.GATE_RECALL, of=", ".join(unseen[:NAMED]) + more)
+    lowest, label = min(((row["recall"], row["label"]) for row in rows), default=(None, ""))
+    passed = lowest is not None and lowest >= settings.GATE_RECALL
+    return Line("recall", passed, settings.GATE_RECALL, lowest, of=label)
+
+
 def _calibration_error(version: ModelVersion, report: dict[str, Any]) -> float | None:
     """As its answers are served: after the calibration, where it has one."""
     verified = version.calibration.get("verified", {})
     error: float | None = verified.get("ece_after", report.get("calibration_error"))
-    return error
+    return error if report else None
 
 
-def _at_least(check: str, found: float | None, limit: float, of: str = "") -> Line:
-    return Line(check, found is not None and found >= limit, limit, found, of=of)
+def _robustness(report: Mapping[str, Any] | None) -> Line:
+    if report is None:
+        return Line("robustness", False, settings.GATE_ROBUSTNESS)
+    found, images = report["corrupted"], report["images"]
+    passed = found >= settings.GATE_ROBUSTNESS and images >= settings.GATE_IMAGES
+    return Line("robustness", passed, settings.GATE_ROBUSTNESS, found, images=images)
 
 
 def _at_most(check: str, found: float | None, limit: float) -> Line:
@@ -131,12 +144,21 @@ def _at_most(check: str, found: float | None, limit: float) -> Line:
 def _text(line: Line) -> str:
     if line.check == "accuracy":
         return _text_of_accuracy(line)
+    if line.found is None and line.of:
+        return _("None of the images that it was evaluated on shows %(labels)s.") % {
+            "labels": line.of
+        }
     if line.found is None:
         return (
             _("It was not measured: `manage.py robustness` does that.")
             if line.check == "robustness"
-            else _("It was not measured: `manage.py evaluate` does that.")
+            else _("It was not measured as it serves now: `manage.py evaluate` does that.")
         )
+    if line.check == "robustness" and line.images < settings.GATE_IMAGES:
+        return _("%(images)d images are too few to measure it by; %(fewest)d are asked") % {
+            "images": line.images,
+            "fewest": settings.GATE_IMAGES,
+        }
     if line.check == "latency":
         return _("%(found)d ms for one image alone; %(limit)d ms at most") % {
             "found": round(line.found * 1000),
@@ -159,7 +181,7 @@ def _text_of_accuracy(line: Line) -> str:
         return (
             _("There is no champion to fall behind.")
             if line.passed
-            else _("It was not measured: `manage.py evaluate` does that.")
+            else _("It was not measured as it serves now: `manage.py evaluate` does that.")
         )
     if line.found is None or line.low is None or line.high is None:
         return _(
