@@ -12,12 +12,13 @@ import onnx
 import pytest
 import torch
 from django.core.management import CommandError, call_command
+from PIL import Image
 from torch import nn
 
 from classifier.management.arguments import FORMATS
 from classifier.ml.bundle import SHIPPED, WEIGHTS, Bundle, read_bundle
 from classifier.ml.core_ml import CONVERTED, export_for_core_ml
-from classifier.ml.engines import Engine, load_engine
+from classifier.ml.engines import load_engine
 from classifier.ml.export import NotExportable
 from classifier.ml.exporting import FORMS, FolderInUse, export_bundle
 from classifier.ml.facts import read_beside
@@ -27,6 +28,7 @@ from classifier.ml.probe import default_sample
 from classifier.ml.spec import INK, ModelSpec
 from classifier.ml.weights import write_weights
 from classifier.models import ModelVersion
+from classifier.worker.reading import reading_of
 from tests.graphs import write_graph
 from tests.models_on_disk import SMALL, state_dict, write_bundle
 from tests.test_import_command import LIKE_SMALL
@@ -67,18 +69,32 @@ def exported(bundles, tmp_path_factory):
     return folder
 
 
-def scores_of(engine: Engine, spec: ModelSpec) -> dict[tuple[str, str], float]:
-    pixels = np.stack([preprocess_exactly(path.read_bytes(), spec) for path in PICTURES])
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> list[Path]:
+    """Photographs, and one of them that fades to nothing."""
+    faded = Image.open(PICTURES[0]).convert("RGB")
+    faded.putalpha(Image.linear_gradient("L").resize(faded.size))
+    path = tmp_path_factory.mktemp("pictures") / "faded.png"
+    faded.save(path)
+    return [*PICTURES, path]
+
+
+def scores_of(bundle: Bundle, pictures: list[Path]) -> dict[tuple[str, str], float]:
+    """What a worker would answer."""
+    spec = bundle.spec
+    pixels = np.stack([preprocess_exactly(path.read_bytes(), spec) for path in pictures])
+    read = reading_of(bundle.calibration)
+    answers = read(load_engine(bundle.network).logits(pixels), spec.labels).probabilities
     return {
         (str(path), label): float(score)
-        for path, row in zip(PICTURES, engine.predict(pixels), strict=True)
+        for path, row in zip(pictures, answers, strict=True)
         for label, score in zip(spec.labels, row, strict=True)
     }
 
 
-def said_by_script(folder: Path) -> dict[tuple[str, str], float]:
+def said_by_script(folder: Path, pictures: list[Path]) -> dict[tuple[str, str], float]:
     done = subprocess.run(
-        [sys.executable, "predict.py", *map(str, PICTURES)],
+        [sys.executable, "predict.py", *map(str, pictures)],
         cwd=folder,
         env={"PATH": ""},  # without anything of ours
         capture_output=True,
@@ -97,11 +113,12 @@ def said_by_script(folder: Path) -> dict[tuple[str, str], float]:
     ("name", "form"),
     [*(("everyday", form) for form in FORMATS), ("tiny", "safetensors"), ("ink", "safetensors")],
 )
-def test_the_script_says_what_the_engine_says(exported, bundles, name, form):
+def test_the_script_says_what_a_worker_says(exported, bundles, pictures, name, form):
     bundle = bundles[name]
-    expected = scores_of(load_engine(bundle.network), bundle.spec)
-    said = said_by_script(exported(name, form))
-    assert len(said) == len(PICTURES) * min(5, len(bundle.spec.labels))
+    assert bool(bundle.calibration) == (name != "tiny")
+    expected = scores_of(bundle, pictures)
+    said = said_by_script(exported(name, form), pictures)
+    assert len(said) == len(pictures) * min(5, len(bundle.spec.labels))
     for key, score in said.items():
         assert abs(score - expected[key]) < 1e-4
 
@@ -216,7 +233,7 @@ def test_what_was_imported_as_onnx_is_exported_as_onnx_alone(tmp_path):
     (tmp_path / "labels.txt").write_text("cat\ndog\nship\n")
     run_models("import", write_graph(tmp_path / "colours.onnx"), *LIKE_SMALL)
     run_models("export", "colours", "--format", "onnx", "--to", tmp_path / "out")
-    said = said_by_script(tmp_path / "out")
+    said = said_by_script(tmp_path / "out", PICTURES)
     version = ModelVersion.objects.get()
     assert {label for _, label in said} == {*version.labels}
     assert "is there already" in run_models("import", tmp_path / "out")

@@ -124,8 +124,8 @@ def _calibration(calibration: Mapping[str, Any]) -> str:
     if not calibration:
         return ""
     return (
-        "Scores are honest when the logits are divided by the temperature before the softmax; "
-        "`predict.py` does not do it.\n\n" + _table(_flat(calibration))
+        "Scores are honest when the logits are divided by the temperature before the softmax, as "
+        "`predict.py` does it.\n\n" + _table(_flat(calibration))
     )
 
 
