@@ -11,7 +11,7 @@ import torch
 from django.core.management import CommandError, call_command
 from safetensors.torch import save_file
 
-from classifier.ml import probing
+from classifier.ml import importing, probing
 from classifier.ml import weights as weights_module
 from classifier.ml.bundle import SHIPPED
 from classifier.ml.calibration import Calibration
@@ -121,6 +121,15 @@ def test_an_onnx_file_serves_by_its_own_engine(tmp_path, labels):
     model = loaded(version)
     assert model.variant == version.computed_by == "onnxruntime fp32"
     assert np.allclose(softmax(model.logits(default_sample(SMALL))), expected(), atol=1e-6)
+
+
+def test_an_onnx_file_is_computed_by_the_child_alone(tmp_path, labels, monkeypatch):
+    def load_engine(network):
+        raise AssertionError("there are no limits here")
+
+    monkeypatch.setattr(importing, "load_engine", load_engine)
+    path = write_graph(tmp_path / "colours.onnx")
+    assert "Installed" in run_import(path, "--labels", labels, *LIKE_SMALL)
 
 
 def test_an_imported_onnx_file_classifies_on_the_command_line(tmp_path, labels):

@@ -91,12 +91,11 @@ def prepared(file: Path, facts: Facts) -> Iterator[Bundle]:
     """
     with TemporaryDirectory(prefix="sightline-") as folder:
         bundle = _described(file, facts)
-        if file.suffix == ONNX:
-            weights = _adapted(file, bundle.spec, Path(folder))
+        if file.suffix == ONNX:  # a graph is a program: the child that has limits tried it out
+            bundle = replace(bundle, weights=_adapted(file, bundle.spec, Path(folder)))
         else:
-            weights = as_safetensors(file, Path(folder))
-        bundle = replace(bundle, weights=weights)
-        _try_out(bundle)
+            bundle = replace(bundle, weights=as_safetensors(file, Path(folder)))
+            _try_out(bundle)
         yield bundle
 
 
