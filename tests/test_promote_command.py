@@ -67,6 +67,25 @@ def test_rolling_back_names_both(champion):
     assert "no other champion" in refusal("rollback", "everyday")
 
 
+def test_the_history_tells_the_reason_of_each_change(champion):
+    version = worthy()
+    models("challenge", version, "--reason", "fewer mistakes")
+    models("withdraw", "everyday", "--reason", "too slow")
+    models("promote", version, "--reason", "it is better")
+    models("rollback", "everyday", "--reason", "it is not")
+    models("activate", version, "--reason", "it is, after all")
+    rows = models("history", "everyday").splitlines()[1:]
+    told = ["it is, after all", "it is not", "it is better", "too slow", "fewer mistakes"]
+    for row, reason in zip(rows, told, strict=False):
+        assert row.endswith(f" -   {reason}")
+
+
+def test_a_reason_leads_past_no_gate(champion):
+    weak = ModelVersionFactory()
+    assert "does not pass the gate" in refusal("promote", weak, "--reason", "it has to be")
+    assert ModelVersion.objects.serving() == champion
+
+
 def test_an_override_is_told_in_the_history(champion):
     models("promote", ModelVersionFactory(), "--override", "it has to be")
     assert "past accuracy, recall" in models("history", "everyday")

@@ -3,7 +3,7 @@
 import pytest
 
 from classifier.actions.delete import delete_model_version
-from classifier.actions.promote import challenge
+from classifier.actions.promote import challenge, promote, withdraw
 from classifier.models import AliasChange, ModelVersion
 from tests.factories import ModelVersionFactory
 from tests.trials import tried, worthy
@@ -80,6 +80,25 @@ def test_staff_roll_back_and_withdraw_and_challenge_again(boss, champion, challe
     assert f"{champion} is the champion again." in post(boss, "rollback")
     assert serving() == champion
     assert "no other champion" in post(boss, "rollback")
+
+
+def test_staff_may_say_why(boss, champion, challenger):
+    assert "too slow" in post(boss, "withdraw", reason="too slow")
+    page = post(boss, "challenge", version=challenger.version, reason="a second try")
+    assert "a second try" in page
+    post(boss, "promote", version=challenger.version)
+    assert "worse at night" in post(boss, "rollback", reason="worse at night")
+
+
+@pytest.mark.parametrize("verb", ["withdraw", "challenge", "rollback"])
+def test_a_form_has_room_for_the_reason(boss, champion, challenger, verb):
+    if verb == "challenge":
+        withdraw("everyday")
+    if verb == "rollback":
+        promote(challenger)
+    form = text_of(boss).split(f'action="{PAGE}{verb}/"')[1].split("</form>")[0]
+    assert 'name="reason"' in form
+    assert "required" not in form
 
 
 @pytest.mark.parametrize("verb", ["promote", "rollback", "challenge", "withdraw"])

@@ -38,10 +38,13 @@ def activate(version: ModelVersion, by: User | None = None, reason: str = "") ->
         _crown(version, champion, Kind.ACTIVATED, by, reason, since=timezone.now())
 
 
-def promote(version: ModelVersion, by: User | None = None, override: str = "") -> AliasChange:
+def promote(
+    version: ModelVersion, by: User | None = None, override: str = "", reason: str = ""
+) -> AliasChange:
     """Make a version the champion of its name, if it passes the gate or there is a reason not to.
 
-    Where the champion before served by default, the new one does.
+    Where the champion before served by default, the new one does. The history keeps the
+    override, or else the `reason`, which leads past nothing.
 
     Raises:
         GateNotPassed: with the lines that failed, unless `override` says why they do not matter.
@@ -57,7 +60,7 @@ def promote(version: ModelVersion, by: User | None = None, override: str = "") -
             raise NotChanged(message % {"version": champion})
         if not override and not all(line.passed for line in lines):
             raise GateNotPassed(version, lines)
-        return _crown(version, champion, Kind.PROMOTED, by, override, gate=lines)
+        return _crown(version, champion, Kind.PROMOTED, by, override or reason, gate=lines)
 
 
 def rollback(name: str, by: User | None = None, reason: str = "") -> AliasChange:

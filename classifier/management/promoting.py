@@ -23,9 +23,11 @@ def add_verbs(verbs: Any, bound: Callable[[Verb], Callable[..., None]]) -> None:
     """Their arguments; `bound` gives a verb the place to write to."""
     promoting = verbs.add_parser("promote", help="make a version the champion, if the gate lets it")
     promoting.add_argument("model", metavar="NAME@VERSION")
-    promoting.add_argument(
+    why = promoting.add_mutually_exclusive_group()
+    why.add_argument(
         "--override", default="", metavar="REASON", help="why, though it does not pass the gate"
     )
+    add_reason(why)
     promoting.add_argument("--check", action="store_true", help="only tell what the gate says")
     promoting.set_defaults(verb=bound(promote))
     going_back = verbs.add_parser("rollback", help="make the champion before it the champion again")
@@ -38,13 +40,18 @@ def add_verbs(verbs: Any, bound: Callable[[Verb], Callable[..., None]]) -> None:
     withdrawing.add_argument("name", metavar="NAME")
     withdrawing.set_defaults(verb=bound(withdraw))
     for verb in (going_back, challenging, withdrawing):
-        verb.add_argument("--reason", default="", help="why, for the history")
+        add_reason(verb)
     telling = verbs.add_parser("history", help="who changed the aliases of a name, when and why")
     telling.add_argument("name", metavar="NAME")
     telling.set_defaults(verb=bound(history))
 
 
-def promote(write: Write, model: str, override: str, check: bool, **_: Any) -> None:
+def add_reason(verb: Any) -> None:
+    """The option that the history takes a reason from."""
+    verb.add_argument("--reason", default="", metavar="TEXT", help="why, for the history")
+
+
+def promote(write: Write, model: str, override: str, reason: str, check: bool, **_: Any) -> None:
     """Tell each line of the gate, and promote the version if they let it or there is a reason."""
     version = find_version(model)
     if check:
@@ -52,7 +59,7 @@ def promote(write: Write, model: str, override: str, check: bool, **_: Any) -> N
             raise CommandError(f"{version} would not pass: {failed}.", returncode=1)
         return
     try:
-        change = actions.promote(version, override=override)
+        change = actions.promote(version, override=override, reason=reason)
     except actions.GateNotPassed as error:
         raise refuse(
             f"{version} does not pass the gate: {_tell(error.lines, write)}. "

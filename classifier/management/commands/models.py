@@ -16,7 +16,7 @@ from classifier.management.arguments import (
 )
 from classifier.management.installing import install_bundle
 from classifier.management.numbers import percent
-from classifier.management.promoting import add_verbs
+from classifier.management.promoting import add_reason, add_verbs
 from classifier.management.refusals import (
     NOTHING_INSTALLED,
     find_version,
@@ -53,6 +53,7 @@ class Command(BaseCommand):
         exporting.set_defaults(verb=self._export)
         activating = verbs.add_parser("activate", help="let a model serve by default")
         activating.add_argument("model", metavar="NAME@VERSION")
+        add_reason(activating)
         activating.set_defaults(verb=self._activate)
         add_verbs(verbs, lambda verb: lambda **options: verb(self.stdout.write, **options))
 
@@ -113,7 +114,7 @@ class Command(BaseCommand):
 
     def _activate(self, **options: Any) -> None:
         version = find_version(options["model"])
-        activate(version)
+        activate(version, reason=options["reason"])
         self.stdout.write(f"{version} serves now.")
 
 

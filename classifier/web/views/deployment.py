@@ -65,7 +65,7 @@ def challenge(request: SignedInRequest, name: str) -> HttpResponse:
     return _change(
         request,
         name,
-        lambda: actions.challenge(version, request.user),
+        lambda: actions.challenge(version, request.user, _reason(request)),
         _("%(version)s is the challenger now."),
     )
 
@@ -76,7 +76,7 @@ def withdraw(request: SignedInRequest, name: str) -> HttpResponse:
     return _change(
         request,
         name,
-        lambda: actions.withdraw(name, request.user),
+        lambda: actions.withdraw(name, request.user, _reason(request)),
         _("%(previous)s is the challenger no longer."),
     )
 
