@@ -2,8 +2,10 @@
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db.models import ProtectedError
 
 from classifier.actions import evaluations
+from classifier.actions.delete import delete_model_version
 from classifier.actions.evaluations import (
     NewReport,
     claim_evaluation,
@@ -18,7 +20,7 @@ from classifier.actions.evaluations import (
 from classifier.actions.sweep import sweep
 from classifier.models import Evaluation, Status
 from classifier.worker import evaluate as worker
-from tests.factories import ModelVersionFactory
+from tests.factories import ModelVersionFactory, PredictionFactory
 from tests.noise import write_noise
 
 pytestmark = pytest.mark.django_db
@@ -86,18 +88,35 @@ def test_the_sweep_gives_up_one_that_was_tried_too_often(asked, settings):
     assert (asked.status, asked.error_detail) == (Status.FAILED, evaluations.GAVE_UP)
 
 
-def test_deleting_one_deletes_its_pictures(asked, tmp_path, django_capture_on_commit_callbacks):
+@pytest.fixture
+def kept(tmp_path):
+    """An evaluation with a mistake that is shown."""
     [path] = write_noise(tmp_path, 1)
     mistake = evaluations.Mistake(path, "cat", "dog", 0.9)
-    kept = evaluations.keep_evaluation(
-        asked.model_version, NewReport(**{**vars(FOUND), "mistakes": [mistake]})
+    return evaluations.keep_evaluation(
+        ModelVersionFactory(), NewReport(**{**vars(FOUND), "mistakes": [mistake]})
     )
+
+
+@pytest.mark.parametrize("way", ["by itself", "with its version"])
+def test_deleting_one_deletes_its_pictures(kept, way, django_capture_on_commit_callbacks):
     picture = kept.report["mistakes"][0]["picture"]
     assert default_storage.exists(picture)
     with django_capture_on_commit_callbacks(execute=True):
-        delete_evaluation(kept)
+        if way == "by itself":
+            delete_evaluation(kept)
+        else:
+            delete_model_version(kept.model_version)
     assert not default_storage.exists(picture)
     assert not Evaluation.objects.filter(id=kept.id).exists()
+
+
+def test_one_whose_version_cannot_be_deleted_stays(kept, django_capture_on_commit_callbacks):
+    PredictionFactory(model_version=kept.model_version)
+    with django_capture_on_commit_callbacks(execute=True), pytest.raises(ProtectedError):
+        delete_model_version(kept.model_version)
+    assert default_storage.exists(kept.report["mistakes"][0]["picture"])
+    assert Evaluation.objects.filter(id=kept.id).exists()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from django.core.files.storage import default_storage
 from django.db import models, transaction
 
 from classifier import waiting
+from classifier.actions.evaluations import delete_evaluation
 from classifier.actions.render import Rendition
 from classifier.models import Batch, Image, ModelVersion, Prediction, User, Variant
 
@@ -54,13 +55,16 @@ def delete_user(user: User) -> None:
 
 
 def delete_model_version(version: ModelVersion) -> None:
-    """Delete a model version and its variants, with their files unless another uses the same.
+    """Delete a model version, its variants and its evaluations, with their files unless another
+    uses the same.
 
     Raises:
         ProtectedError: if there are predictions by it.
     """
     with transaction.atomic():
         names = {str(version.weights.name), *version.variants.values_list("file", flat=True)}
+        for evaluation in version.evaluations.light():
+            delete_evaluation(evaluation)
         version.delete()
         delete_unused_model_files(names)
 
