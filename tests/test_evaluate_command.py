@@ -163,6 +163,7 @@ def test_a_calibration_is_fitted_on_one_half_and_verified_on_the_other(toy, many
     toy.refresh_from_db()
     assert toy.calibration["coverage"] == 0.8
     assert toy.calibration["verified"]["images"] == 90
+    assert toy.calibration["variant"] == toy.computed_by
     assert "(80.0 % promised" in told
 
 

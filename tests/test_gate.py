@@ -78,21 +78,34 @@ def test_robustness_on_few_images_is_not_enough(settings):
     assert "200 images are too few" in line.text
 
 
-@pytest.mark.parametrize("calibration", [{}, {"verified": {"ece_after": 0.004}}])
-def test_what_was_measured_before_another_way_of_computing_served_has_not_passed(
-    champion, calibration
-):
-    version = worthy(calibration=calibration)
+@pytest.fixture
+def quicker(champion):
+    """A worthy version that was calibrated, too, and is computed by another variant since."""
+    version = worthy(calibration={"variant": "torch fp32", "verified": {"ece_after": 0.004}})
     version.variant = Variant.objects.create(
         model_version=version, engine="onnxruntime", precision="int8"
     )
     version.save()
-    for check in ("accuracy", "recall", "calibration", "latency"):
-        line = line_of(version, check)
-        assert not line.passed
-        assert "not measured as it serves now: `manage.py evaluate`" in line.text
-    evaluate(version, 180)
-    assert all(line.passed for line in gate(version))
+    return version
+
+
+@pytest.mark.parametrize("check", ["accuracy", "recall", "calibration", "latency"])
+def test_what_was_measured_of_another_variant_has_not_passed(quicker, check):
+    line = line_of(quicker, check)
+    assert not line.passed
+    assert "not measured as it serves now: `manage.py evaluate`" in line.text
+
+
+def test_what_was_measured_again_has_passed(quicker):
+    evaluate(quicker, 180)
+    [failed] = [line for line in gate(quicker) if not line.passed]
+    assert "with `--calibrate`" in failed.text
+    quicker.calibration["variant"] = quicker.computed_by
+    assert all(line.passed for line in gate(quicker))
+
+
+def test_a_calibration_that_was_not_verified_has_not_passed():
+    assert not line_of(worthy(calibration={"temperature": 0.01}), "calibration").passed
 
 
 def test_what_was_not_measured_has_not_passed():

@@ -124,9 +124,12 @@ def _recall(rows: Sequence[Mapping[str, Any]]) -> Line:
 
 def _calibration_error(version: ModelVersion, report: dict[str, Any]) -> float | None:
     """As its answers are served: after the calibration, where it has one."""
-    verified = version.calibration.get("verified", {})
-    error: float | None = verified.get("ece_after", report.get("calibration_error"))
-    return error if report else None
+    error: float | None = report.get("calibration_error")
+    if version.calibration:
+        verified = version.calibration.get("verified", {})
+        by = version.calibration.get("variant", f"{version.engine} fp32")  # of those that ship
+        error = verified.get("ece_after") if by == version.computed_by else None
+    return error
 
 
 def _robustness(report: Mapping[str, Any] | None) -> Line:
@@ -148,12 +151,15 @@ def _text(line: Line) -> str:
         return _("None of the images that it was evaluated on shows %(labels)s.") % {
             "labels": line.of
         }
-    if line.found is None:
-        return (
-            _("It was not measured: `manage.py robustness` does that.")
-            if line.check == "robustness"
-            else _("It was not measured as it serves now: `manage.py evaluate` does that.")
+    if line.found is None and line.check == "robustness":
+        return _("It was not measured: `manage.py robustness` does that.")
+    if line.found is None and line.check == "calibration":
+        return _(
+            "It was not measured as it serves now: `manage.py evaluate` does that, with "
+            "`--calibrate` where it is calibrated."
         )
+    if line.found is None:
+        return _("It was not measured as it serves now: `manage.py evaluate` does that.")
     if line.check == "robustness" and line.images < settings.GATE_IMAGES:
         return _("%(images)d images are too few to measure it by; %(fewest)d are asked") % {
             "images": line.images,

@@ -138,7 +138,8 @@ class Command(BaseCommand):
     ) -> dict[str, Any]:
         asked = (options[name] for name in ("coverage", "most_labels", "unfamiliar"))
         fitted, verified = fit_and_verify(found.answers, *asked)
-        calibration = {**fitted.to_json(), "verified": verified.to_json()}
+        known = {"variant": found.variant, "verified": verified.to_json()}
+        calibration = {**fitted.to_json(), **known}
         calibrate(version, calibration)
         if not options["json"]:
             tell_calibration(fitted, verified, self.stdout.write)
