@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from classifier.worker.reading import reading_of
 from django.core.management import CommandError, call_command
 from PIL import Image
 from torch import nn
@@ -28,7 +29,6 @@ from classifier.ml.probe import default_sample
 from classifier.ml.spec import INK, ModelSpec
 from classifier.ml.weights import write_weights
 from classifier.models import ModelVersion
-from classifier.worker.reading import reading_of
 from tests.graphs import write_graph
 from tests.models_on_disk import SMALL, state_dict, write_bundle
 from tests.test_import_command import LIKE_SMALL
