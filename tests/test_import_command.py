@@ -315,6 +315,7 @@ def test_a_pickle_of_more_tensors_than_any_network_has_is_refused():
         ("model.json", '{"metrics": 3}'),
         ("model.json", '{"metrics": {"top1": "nine of ten"}}'),
         ("model.json", '{"metrics": {"top1": NaN}}'),
+        ("model.json", '{"training": {"seconds": 1e999}}'),
         ("model.json", '{"metrics": {"robustness": {"corrupted": 0.9}}}'),
         ("model.json", '{"training": {"epochs": [{"loss": "little"}]}}'),
         ("model.json", '{"training": {"dataset": "x"}}'),

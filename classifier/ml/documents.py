@@ -1,9 +1,10 @@
 """Read `model.json`, and hold it against its schema: pages, cards and the gate count on that."""
 
 import json
+import math
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
@@ -24,7 +25,9 @@ def read_object(path: Path) -> dict[str, Any]:
         NotADocument: if it holds something else.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        found = json.loads(
+            path.read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite
+        )
     except (ValueError, RecursionError) as error:
         raise NotADocument(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(found, dict):
@@ -46,8 +49,11 @@ def read_model_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")  # to no other reader of JSON, nor to a database
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number")  # to no other reader of JSON, nor to a database
+    return value
 
 
 @cache
