@@ -146,6 +146,15 @@ def test_one_that_dies_is_tried_again_without_amx(network, tmp_path, monkeypatch
     assert probed(network, SUSPECT, tmp_path) == probe
 
 
+def test_a_finding_under_a_cap_is_none_for_a_process_without_it(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(probing, "CHILD", script(DIES_OF_AMX))
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16")
+    assert probed(network, SUSPECT, tmp_path).environment == {}
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
+    needed = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_FP16"}
+    assert probed(network, SUSPECT, tmp_path).environment == needed
+
+
 def test_what_a_library_prints_does_not_disturb(network, tmp_path, monkeypatch):
     monkeypatch.setattr(probing, "CHILD", script(CHATTERS))
     assert probed(network, SUSPECT, tmp_path).max_batch == 4

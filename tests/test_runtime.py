@@ -139,6 +139,14 @@ def test_a_batch_that_was_too_large_is_remembered(settings, caplog):
     assert loaded_afresh(version).engine.max_batch <= 2
 
 
+def test_it_is_remembered_where_the_next_start_looks_for_it(monkeypatch):
+    def adopt(*_):
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+
+    monkeypatch.setattr(runtime, "adopt", adopt)
+    assert loaded_afresh(install_random_network()).finding.exists()
+
+
 class OutOfMemoryBeyond:
     """What an engine computes with, whose memory suffices for a few images only."""
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from classifier.ml.weights import sha256_of
 
 logger = logging.getLogger(__name__)
 
+ONEDNN = "ONEDNN_MAX_CPU_ISA"  # the newest instructions that oneDNN may use
 Finding = dict[str, Any]
 
 
 def finding_file(network: Network, variant: Variant, cache: Path) -> Path:
     """Where the finding about a variant is kept: it is worth nothing for other weights, other
-    versions of the libraries or another machine."""
+    versions of the libraries, another machine, or where oneDNN may use other instructions."""
     facts = {
         "architecture": network.architecture,
         "spec": network.spec.to_json(),
@@ -27,6 +29,7 @@ def finding_file(network: Network, variant: Variant, cache: Path) -> Path:
         "file": sha256_of(variant.file) if variant.file else "",
         "variant": str(variant),
         "machine": machine_facts(),
+        "onednn": os.environ.get(ONEDNN, ""),
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return cache / "probes" / f"{digest[:32]}.json"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from classifier.ml import engines
-from classifier.ml.findings import Finding, finding_file, read_finding, write_finding
+from classifier.ml.findings import ONEDNN, Finding, finding_file, read_finding, write_finding
 from classifier.ml.network import Network
 from classifier.ml.probe import REFUSED, examine
 from classifier.ml.refusal import Refusal
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # On virtual machines whose AMX is half there, what oneDNN computes with it dies of an illegal
 # instruction. This is the newest that it may use besides.
-WITHOUT_AMX = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_FP16"}
+WITHOUT_AMX = {ONEDNN: "AVX512_CORE_FP16"}
 
 
 class UnfitVariant(Refusal):

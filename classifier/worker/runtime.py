@@ -154,6 +154,7 @@ def _require_same_instructions(measured: Measured) -> None:
 
 
 def _load_variant(network: Network, variant: Variant) -> LoadedModel:
+    finding = finding_file(network, variant, settings.CACHE_DIR)  # of the environment as it is yet
     found = probed(network, variant, settings.CACHE_DIR)
     adopt(variant, found)
     engine = load_engine(network, variant)
@@ -166,5 +167,5 @@ def _load_variant(network: Network, variant: Variant) -> LoadedModel:
         str(variant),
         claim_size=max(found.max_batch, min(claim_size, MOST_CLAIMED)),
         memory=found.memory_bytes,
-        finding=finding_file(network, variant, settings.CACHE_DIR),
+        finding=finding,
     )
