@@ -99,7 +99,11 @@ def test_one_that_dies_is_unfit_in_one_line_and_stays_so(network, tmp_path, monk
 
 @pytest.mark.parametrize(
     "passing",
-    ["import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "import time; time.sleep(9)"],
+    [
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+        "import time; time.sleep(9)",
+    ],
 )
 def test_what_may_be_the_fault_of_the_moment_is_not_remembered(
     passing, network, tmp_path, monkeypatch

@@ -26,6 +26,8 @@ CHILD_SECONDS = 180  # torch.compile takes a minute of it
 CALIBRATION_SECONDS = 4.0
 REFERENCE_SECONDS = 1.0  # users wait for it: it serves first, and always
 ROOT = Path(__file__).resolve().parents[2]
+# What a process does to itself, by instructions above all; other signals come from outside.
+CRASHES = {signal.SIGILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGABRT}
 
 # On virtual machines whose AMX is half there, what oneDNN computes with it dies of an illegal
 # instruction. This is the newest that it may use besides.
@@ -37,7 +39,7 @@ class UnfitVariant(Refusal):
 
 
 class Died(UnfitVariant):
-    """A signal ended its process."""
+    """Its process crashed."""
 
 
 class Undecided(UnfitVariant):
@@ -171,10 +173,11 @@ def _ask_child(variant: Variant, request: str, environment: Mapping[str, str]) -
         finally:
             _end(child)
     if child.returncode < 0:
-        name = signal.Signals(-child.returncode).name
-        if -child.returncode == signal.SIGKILL:  # as the system does when memory runs out
-            raise Undecided(f"the process that tried {variant} was killed")
-        raise Died(f"{variant} ended the process that tried it: {name}")
+        number = signal.Signals(-child.returncode)
+        if number in CRASHES:
+            raise Died(f"{variant} ended the process that tried it: {number.name}")
+        # As the system does by SIGKILL when memory runs out.
+        raise Undecided(f"the process that tried {variant} was ended from outside: {number.name}")
     if child.returncode == REFUSED:
         raise UnfitVariant(_last_line(errors))
     if child.returncode:
