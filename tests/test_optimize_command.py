@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from classifier.models import ModelVersion
 from classifier.models import Variant as Kept
 from tests.models_on_disk import SMALL, write_bundle
 from tests.noise import write_noise
+from tests.test_ml_probing import DIES_OF_AMX, script
 
 pytestmark = pytest.mark.django_db
 
@@ -147,6 +149,16 @@ def test_one_that_fails_is_a_line_and_the_rest_goes_on(toy, labelled, monkeypatc
     assert [str(variant) for variant in Kept.objects.all()] == ["torch fp32", "torch fp32 again"]
     toy.refresh_from_db()
     assert toy.variant is None
+
+
+def test_one_that_works_in_another_environment_only_is_kept(toy, labelled, monkeypatch):
+    monkeypatch.setattr(probing, "CHILD", script(DIES_OF_AMX))
+    try_only(monkeypatch, plan(Variant("torch", recipe="again")))
+    optimize("toy", "--data", labelled)
+    kept = Kept.objects.get(recipe="again")
+    assert kept.passed
+    assert kept.measured["agreement"] == 1
+    assert "ONEDNN_MAX_CPU_ISA" not in os.environ, "what is tried next is not to inherit it"
 
 
 def test_the_lines_for_programs_are_json_and_nothing_else(toy, labelled, monkeypatch):

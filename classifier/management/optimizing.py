@@ -1,7 +1,6 @@
 """Build, probe and judge the ways to compute a model version, one after another."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +13,11 @@ from classifier.actions.variants import NewVariant, keep_variant
 from classifier.management.evidence import Evidence
 from classifier.ml.agreement import Agreement, compare
 from classifier.ml.building import build, candidates
-from classifier.ml.engines import load_engine
 from classifier.ml.findings import finding_file
 from classifier.ml.gate import GATE, REFERENCE_PASSES, judge
-from classifier.ml.machine import cores, machine_facts
+from classifier.ml.machine import machine_facts
 from classifier.ml.network import Network
-from classifier.ml.probing import Probe, UnfitVariant, adopt, probed
+from classifier.ml.probing import Probe, answers, probed
 from classifier.ml.pruning import PrunedNetwork
 from classifier.ml.refusal import Refusal
 from classifier.ml.variant import Variant
@@ -107,10 +105,9 @@ class Bench:
     def _measured(self, variant: Variant) -> NewVariant:
         finding_file(self.network, variant, settings.CACHE_DIR).unlink(missing_ok=True)
         probe = probed(self.network, variant, settings.CACHE_DIR, self.evidence.sample)
-        adopt(variant, probe)
         is_reference = variant == self.network.reference
-        answers = self._expected if is_reference else self._answers(variant, probe.max_batch)
-        found = compare(self._expected, answers, self.evidence.truth)
+        answered = self._expected if is_reference else self._answers(variant, probe)
+        found = compare(self._expected, answered, self.evidence.truth)
         verdict = REFERENCE_PASSES if is_reference else judge(found)
         receipt = {
             "measured": self._figures(variant, probe, found),
@@ -137,18 +134,11 @@ class Bench:
     @cached_property
     def _expected(self) -> np.ndarray:
         """The reference's probabilities (n, classes)."""
-        return self._answers(self.network.reference, 8)
+        return answers(self.network, self.network.reference, self.evidence.measured, 8, {})
 
-    def _answers(self, variant: Variant, batch: int) -> np.ndarray:
-        engine = load_engine(self.network, variant)
-        engine.max_batch = batch
+    def _answers(self, variant: Variant, probe: Probe) -> np.ndarray:
         pixels = self.evidence.measured
-        parts = [pixels[start : start + batch] for start in range(0, len(pixels), batch)]
-        with ThreadPoolExecutor(cores()) as pool:
-            answers = np.concatenate(list(pool.map(engine.predict, parts)))
-        if not np.isfinite(answers).all():
-            raise UnfitVariant(f"{variant} answers with values that are no finite numbers")
-        return answers
+        return answers(self.network, variant, pixels, probe.max_batch, probe.environment)
 
 
 def _reason(error: Exception) -> str:

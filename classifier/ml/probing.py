@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import numpy as np
 
 from classifier.ml import engines
 from classifier.ml.findings import ONEDNN, Finding, finding_file, read_finding, write_finding
+from classifier.ml.machine import cores
 from classifier.ml.network import Network
 from classifier.ml.probe import REFUSED, examine
 from classifier.ml.refusal import Refusal
@@ -110,6 +113,52 @@ def adopt(variant: Variant, probe: Probe) -> None:
             "restart it with that in its environment"
         )
     os.environ.update(lacking)
+
+
+def answers(
+    network: Network,
+    variant: Variant,
+    pixels: np.ndarray,
+    batch: int,
+    environment: Mapping[str, str],
+) -> np.ndarray:
+    """The probabilities (n, classes) of pixels (n, crop, crop, 3), by as many callers as cores.
+
+    Where the variant needs an environment, a process of its own computes them: it is too late for
+    that in this one, or would be too early for what is measured here after it.
+
+    Raises:
+        UnfitVariant: if they are no finite numbers.
+    """
+    if environment:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            given = (network, variant, pixels, batch, environment)
+            found = pool.submit(_answers_under, *given).result()
+    else:
+        found = _answers(network, variant, pixels, batch)
+    if not np.isfinite(found).all():
+        raise UnfitVariant(f"{variant} answers with values that are no finite numbers")
+    return found
+
+
+def _answers_under(
+    network: Network,
+    variant: Variant,
+    pixels: np.ndarray,
+    batch: int,
+    environment: Mapping[str, str],
+) -> np.ndarray:
+    os.environ.update(environment)
+    engines.use_one_thread_per_call()
+    return _answers(network, variant, pixels, batch)
+
+
+def _answers(network: Network, variant: Variant, pixels: np.ndarray, batch: int) -> np.ndarray:
+    engine = engines.load_engine(network, variant)
+    engine.max_batch = batch
+    parts = [pixels[start : start + batch] for start in range(0, len(pixels), batch)]
+    with ThreadPoolExecutor(cores()) as pool:
+        return np.concatenate(list(pool.map(engine.predict, parts)))
 
 
 def _found_out(
