@@ -2,12 +2,15 @@
 
 import logging
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from django.core.files.base import ContentFile
 
 from classifier.actions.variants import NewVariant, keep_variant, serve_by
+from classifier.ml.probing import Undecided
+from classifier.ml.variant import REFERENCE
 from classifier.models import ModelVersion
 from classifier.worker import runtime
 from tests.test_worker import install_random_network
@@ -124,6 +127,36 @@ def test_a_version_goes_on_as_before_while_its_new_variant_is_loaded():
     with runtime._loading:  # as another thread holds it
         assert loaded_afresh(version) is before
     assert loaded_afresh(version).variant == "torch fp32 again"
+
+
+def test_a_variant_that_cannot_be_loaded_is_tried_again_after_a_while(monkeypatch):
+    version = install_random_network()
+    torch_variant(version)
+    reference = runtime._load_variant
+    in_trouble, clock = True, [0.0]
+
+    def load(network, variant):
+        if variant.recipe and in_trouble:
+            raise Undecided("the machine has too much to do")
+        return replace(reference(network, REFERENCE), variant=str(variant))
+
+    def wait(seconds):
+        clock[0] += seconds
+
+    monkeypatch.setattr(runtime, "_load_variant", load)
+    monkeypatch.setattr(runtime, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    stand_in = loaded_afresh(version)
+    assert stand_in.variant == "torch fp32"
+    wait(runtime.RETRY_SECONDS + 1)
+    assert loaded_afresh(version).engine is stand_in.engine, "it is not loaded twice"
+    in_trouble = False
+    assert loaded_afresh(version).engine is stand_in.engine, "too soon for another try"
+    wait(runtime.RETRY_SECONDS + 1)
+    with runtime._loading:  # as the thread that tries holds it
+        assert loaded_afresh(version).engine is stand_in.engine
+    assert loaded_afresh(version).variant == "torch fp32 again"
+    wait(runtime.RETRY_SECONDS + 1)
+    assert loaded_afresh(version) is loaded_afresh(version)
 
 
 def test_a_batch_that_was_too_large_is_remembered(settings, caplog):

@@ -1,12 +1,14 @@
 """The networks that this process has in memory, and the threads that decode for them."""
 
 import logging
+import math
 import os
 import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 CLAIM_SECONDS = 0.25  # of work in one claim: its statements take a hundredth of that
 MOST_CLAIMED = 64
+RETRY_SECONDS = 600.0  # until a variant is tried again that could not be loaded
 
 decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
 
@@ -44,6 +47,7 @@ class LoadedModel:
     claim_size: int = 8  # images that it is worth to claim at once
     memory: int = 0  # bytes that it takes
     finding: Path | None = None  # where the engine's largest batch is remembered
+    stands_in_until: float = math.inf  # by `time.monotonic`, for a variant that is then tried again
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         """What the engine makes of pixels (n, crop, crop, 3); it remembers what was too many."""
@@ -72,7 +76,8 @@ def loaded(version: ModelVersion) -> LoadedModel:
 
     Those used longest ago make room within the budget of memory. Who uses one that is there does
     not wait while another is loaded; where the version is only to be computed in another way from
-    now on, it goes on as before until that is loaded.
+    now on, it goes on as before until that is loaded. A variant that cannot be loaded is tried
+    again after a while, by one thread, for which the same holds.
 
     Raises:
         DigestMismatch: if the weights are not the ones that were installed.
@@ -101,9 +106,11 @@ def _computed_as_before(version: ModelVersion) -> LoadedModel | None:
 
 def _taken_from_shelf(key: _Key) -> LoadedModel | None:
     with _shelving:
-        if key in _loaded:
-            _loaded.move_to_end(key)
-        return _loaded.get(key)
+        model = _loaded.get(key)
+        if model is None or time.monotonic() > model.stands_in_until:
+            return None
+        _loaded.move_to_end(key)
+        return model
 
 
 def _put_on_shelf(key: _Key, model: LoadedModel) -> None:
@@ -131,7 +138,16 @@ def _load(version: ModelVersion) -> LoadedModel:
                 if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
                     raise  # the storage does not answer: nothing is wrong with the variant
                 logger.warning("%s is computed by %s: %s", version, network.reference, error)
+                return _standing_in(version, network)
         return _load_variant(network, network.reference)
+
+
+def _standing_in(version: ModelVersion, network: Network) -> LoadedModel:
+    """The reference for a while; it is not loaded again where it stood in before."""
+    model = _computed_as_before(version)
+    if model is None or model.variant != str(network.reference):
+        model = _load_variant(network, network.reference)
+    return replace(model, stands_in_until=time.monotonic() + RETRY_SECONDS)
 
 
 def _load_measured(network: Network, variant_id: int) -> LoadedModel:
