@@ -22,6 +22,7 @@ from classifier.models import ModelVersion
 from classifier.models import Variant as Kept
 from tests.models_on_disk import SMALL, write_bundle
 from tests.noise import write_noise
+from tests.receipts import passing
 from tests.test_ml_probing import DIES_OF_AMX, script
 
 pytestmark = pytest.mark.django_db
@@ -118,7 +119,8 @@ def test_nothing_but_the_reference_serves_where_images_are_too_few(toy, tmp_path
 @pytest.mark.parametrize("few", [False, True], ids=["on request", "with too few images"])
 def test_what_serves_is_left_alone(few, toy, labelled, tmp_path, monkeypatch):
     again = Variant("torch", recipe="again")
-    serving = keep_variant(toy, NewVariant("torch", "fp32", "again", None, {}, passed=True))
+    new = NewVariant("torch", "fp32", "again", None, passing(toy), passed=True)
+    serving = keep_variant(toy, new)
     serve_by(serving)
     write_noise(tmp_path / "few", 20)
     try_only(monkeypatch, plan(again))
@@ -129,7 +131,7 @@ def test_what_serves_is_left_alone(few, toy, labelled, tmp_path, monkeypatch):
 
 
 def test_a_faster_variant_that_was_not_tried_serves_on(toy, labelled, monkeypatch):
-    receipt = {"measured": {"images_per_second": 1e9}}
+    receipt = passing(toy, measured={"images_per_second": 1e9})
     serving = keep_variant(toy, NewVariant("openvino", "int8", "", None, receipt, passed=True))
     serve_by(serving)
     try_only(monkeypatch)

@@ -13,6 +13,7 @@ from classifier.ml.probing import Undecided
 from classifier.ml.variant import REFERENCE
 from classifier.models import ModelVersion
 from classifier.worker import runtime
+from tests.receipts import passing
 from tests.test_worker import install_random_network
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +26,7 @@ def _nothing_loaded():
 
 def torch_variant(version, *, passed=True, precision="fp32", recipe="again"):
     """A way to compute it that needs no file and no other library."""
-    new = NewVariant("torch", precision, recipe, None, {"measured": {}}, passed=True)
+    new = NewVariant("torch", precision, recipe, None, passing(version), passed=True)
     variant = keep_variant(version, new)
     serve_by(variant)
     if not passed:
@@ -38,7 +39,8 @@ def onnx_variant(version, folder):
     """One that needs a file, which nobody could load."""
     file = folder / "graph.onnx"
     file.write_bytes(b"a graph")
-    variant = keep_variant(version, NewVariant("onnxruntime", "int8", "", file, {}, passed=True))
+    new = NewVariant("onnxruntime", "int8", "", file, passing(version), passed=True)
+    variant = keep_variant(version, new)
     serve_by(variant)
     return variant
 
@@ -99,7 +101,8 @@ def test_a_variant_whose_file_was_changed_never_serves(tmp_path, caplog):
 
 def test_an_engine_that_is_not_here_leaves_the_reference_to_serve(caplog):
     version = install_random_network()
-    serve_by(keep_variant(version, NewVariant("abacus", "int8", "", None, {}, passed=True)))
+    new = NewVariant("abacus", "int8", "", None, passing(version), passed=True)
+    serve_by(keep_variant(version, new))
     assert loaded_afresh(version).variant == "torch fp32"
     assert "no engine 'abacus'" in caplog.text
 
@@ -113,7 +116,7 @@ def test_a_variant_whose_file_is_gone_leaves_the_reference_to_serve(tmp_path, ca
 
 def test_int8_that_was_measured_on_another_kind_of_cpu_does_not_serve(tmp_path, caplog):
     version = install_random_network()
-    receipt = {"machine": {"instructions": "MMX"}}
+    receipt = passing(version, machine={"instructions": "MMX"})
     new = NewVariant("torch", "int8", "", None, receipt, passed=True)
     serve_by(keep_variant(version, new))
     assert loaded_afresh(version).variant == "torch fp32"

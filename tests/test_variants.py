@@ -14,6 +14,7 @@ from classifier.actions.variants import (
 )
 from classifier.models import ModelVersion, Variant
 from tests.factories import ModelVersionFactory
+from tests.receipts import passing
 
 pytestmark = pytest.mark.django_db
 
@@ -24,9 +25,11 @@ def version():
 
 
 def new(tmp_path, *, passed=True, content=b"a graph", precision="int8"):
+    """One whose receipt is of the weights of every version here."""
     file = tmp_path / "network.onnx"
     file.write_bytes(content)
-    return NewVariant("onnxruntime", precision, "", file, {"measured": {}}, passed)
+    receipt = passing(ModelVersionFactory.build())
+    return NewVariant("onnxruntime", precision, "", file, receipt, passed)
 
 
 def test_a_variant_is_stored_under_its_digest_with_its_receipt(version, tmp_path):
@@ -61,6 +64,20 @@ def test_a_receipt_of_another_file_counts_for_nothing(version, tmp_path):
     variant = keep_variant(version, new(tmp_path))
     variant.sha256 = "0" * 64
     with pytest.raises(GateNotPassed, match="of another file"):
+        serve_by(variant)
+
+
+def test_a_receipt_that_says_nothing_of_the_gate_counts_for_nothing(version, tmp_path):
+    variant = keep_variant(version, new(tmp_path))
+    del variant.receipt["gate"]
+    with pytest.raises(GateNotPassed, match="has not passed the gate"):
+        serve_by(variant)
+
+
+def test_a_receipt_of_other_weights_counts_for_nothing(version, tmp_path):
+    variant = keep_variant(version, new(tmp_path))
+    version.sha256 = "1" * 64
+    with pytest.raises(GateNotPassed, match="of other weights; run `optimize` again"):
         serve_by(variant)
 
 

@@ -84,8 +84,12 @@ def serve_by_reference(version: ModelVersion) -> None:
 
 
 def require_passed(variant: Variant) -> None:
-    """Raise GateNotPassed unless the receipt is of this very file and passed the gate."""
-    if not variant.passed:
+    """Raise GateNotPassed unless the receipt is of this very file and of its version's weights, and
+    says that the gate was passed."""
+    receipt = variant.receipt
+    if not (variant.passed and receipt.get("gate", {}).get("passed")):
         raise GateNotPassed(f"{variant} has not passed the gate; `manage.py optimize` measures it")
-    if variant.receipt.get("sha256", "") != variant.sha256:
+    if receipt.get("sha256", "") != variant.sha256:
         raise GateNotPassed(f"the receipt of {variant} is of another file; run `optimize` again")
+    if receipt.get("model", {}).get("sha256") != variant.model_version.sha256:
+        raise GateNotPassed(f"the receipt of {variant} is of other weights; run `optimize` again")
