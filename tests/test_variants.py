@@ -91,6 +91,14 @@ def test_a_new_measurement_takes_the_place_of_the_old_one_and_serves_on(version,
     assert fresh.pk != old.pk
 
 
+def test_one_that_serves_may_be_left_alone_and_no_file_is_stored(version, tmp_path):
+    serving = keep_variant(version, new(tmp_path))
+    serve_by(serving)
+    fresh = keep_variant(version, new(tmp_path, content=b"a better graph"), replace_serving=False)
+    assert not serving.file.storage.exists(f"models/{fresh.sha256}.onnx")
+    assert version.variants.get() == serving
+
+
 def test_one_that_serves_and_fails_its_new_measurement_steps_down(version, tmp_path):
     serve_by(keep_variant(version, new(tmp_path)))
     keep_variant(version, new(tmp_path, passed=False))

@@ -44,7 +44,6 @@ def keep_variant(
         engine=new.engine,
         precision=new.precision,
         recipe=new.recipe,
-        file=store_model_file(new.file, sha256) if new.file else "",
         sha256=sha256,
         receipt={**new.receipt, "sha256": sha256},
         passed=new.passed,
@@ -59,6 +58,7 @@ def keep_variant(
         served = any(one.is_serving for one in older.select_related("model_version"))
         if served and not replace_serving:
             return variant
+        variant.file = store_model_file(new.file, sha256) if new.file else ""
         files = [str(one.file.name) for one in older]
         older.delete()
         variant.save(force_insert=True)
