@@ -3,6 +3,7 @@
 import hashlib
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -334,6 +335,15 @@ def test_a_full_batch_wakes_the_next_thread(broker, version):
     PredictionFactory.create_batch(CLAIM, model_version=version)
     classify_waiting()
     assert broker.llen("classify") == 1
+
+
+def test_a_worker_hears_calls_though_it_could_not_load_a_network_beforehand(serving, monkeypatch):
+    opened = []
+    monkeypatch.setattr(classify, "use_one_thread_per_call", lambda: None)
+    monkeypatch.setattr(classify, "lobby", SimpleNamespace(open=lambda: opened.append(True)))
+    with pytest.raises(FileNotFoundError):
+        classify.get_ready()
+    assert opened
 
 
 def test_a_bell_too_many_finds_nothing_to_do(version, django_assert_num_queries):

@@ -35,7 +35,8 @@ def get_ready(**_: object) -> None:
         logger.info("%s is loaded", version)
     except ModelVersion.DoesNotExist:
         logger.warning("no model is activated yet; `manage.py models install everyday` helps")
-    lobby.open()
+    finally:  # of whatever else is raised Celery makes a line in the log, and the worker works
+        lobby.open()
 
 
 @shared_task(name="classify_waiting")
