@@ -54,16 +54,54 @@ def test_a_version_is_loaded_once():
     assert loaded_afresh(version) is loaded_afresh(version)
 
 
+def takes_megabytes(count, monkeypatch):
+    """Let every network have been found to take so many."""
+    probed = runtime.probed
+
+    def found(*how):
+        return replace(probed(*how), memory_bytes=count << 20)
+
+    monkeypatch.setattr(runtime, "probed", found)
+
+
 def test_the_version_used_longest_ago_makes_room(settings, monkeypatch):
-    load = runtime._load_variant
-    monkeypatch.setattr(runtime, "_load_variant", lambda *how: replace(load(*how), memory=100))
-    settings.MODEL_MEMORY_BYTES = 250
+    takes_megabytes(100, monkeypatch)
+    settings.MODEL_MEMORY_BYTES = 250 << 20
     first, second, third = (install_random_network() for _ in range(3))
     models = [loaded_afresh(version) for version in (first, second)]
     again = loaded_afresh(first)
     loaded_afresh(third)
     assert again is models[0]
     assert {version for version, _ in runtime._loaded} == {first.pk, third.pk}
+
+
+def test_room_is_made_before_a_version_is_loaded(settings, monkeypatch):
+    load, in_memory = runtime.load_engine, []
+
+    def watched(*how):
+        in_memory.append(len(runtime._loaded))
+        return load(*how)
+
+    takes_megabytes(100, monkeypatch)
+    monkeypatch.setattr(runtime, "load_engine", watched)
+    settings.MODEL_MEMORY_BYTES = 150 << 20
+    loaded_afresh(install_random_network())
+    loaded_afresh(install_random_network())
+    assert in_memory == [0, 0]
+
+
+def test_room_is_made_for_the_file_before_it_is_known_what_it_takes(settings, monkeypatch):
+    probed, in_memory = runtime.probed, []
+
+    def watched(*how):
+        in_memory.append(len(runtime._loaded))
+        return probed(*how)
+
+    monkeypatch.setattr(runtime, "probed", watched)
+    settings.MODEL_MEMORY_BYTES = 1
+    loaded_afresh(install_random_network())
+    loaded_afresh(install_random_network())
+    assert in_memory == [0, 0]
 
 
 def test_one_version_is_served_though_it_is_larger_than_the_budget(settings):
@@ -138,10 +176,10 @@ def test_a_variant_that_cannot_be_loaded_is_tried_again_after_a_while(monkeypatc
     reference = runtime._load_variant
     in_trouble, clock = True, [0.0]
 
-    def load(network, variant):
+    def load(version, network, variant):
         if variant.recipe and in_trouble:
             raise Undecided("the machine has too much to do")
-        return replace(reference(network, REFERENCE), variant=str(variant))
+        return replace(reference(version, network, REFERENCE), variant=str(variant))
 
     def wait(seconds):
         clock[0] += seconds

@@ -74,9 +74,9 @@ def claim_sizes() -> dict[int, int]:
 def loaded(version: ModelVersion) -> LoadedModel:
     """The model version in memory, loaded and warmed up on first use.
 
-    Those used longest ago make room within the budget of memory. Who uses one that is there does
-    not wait while another is loaded; where the version is only to be computed in another way from
-    now on, it goes on as before until that is loaded. A variant that cannot be loaded is tried
+    Those used longest ago make room first, within the budget of memory. Who uses one that is there
+    does not wait while another is loaded; where the version is only to be computed in another way
+    from now on, it goes on as before until that is loaded. A variant that cannot be loaded is tried
     again after a while, by one thread, for which the same holds.
 
     Raises:
@@ -114,13 +114,22 @@ def _taken_from_shelf(key: _Key) -> LoadedModel | None:
 
 
 def _put_on_shelf(key: _Key, model: LoadedModel) -> None:
-    """Whoever still works with one that makes room keeps it until then."""
     with _shelving:
         for other in [other for other in _loaded if other[0] == key[0]]:
             del _loaded[other]  # the same version, computed as it is no longer
-        while _loaded and _memory_in_use() + model.memory > settings.MODEL_MEMORY_BYTES:
-            _loaded.popitem(last=False)
         _loaded[key] = model
+
+
+def _make_room(version: ModelVersion, memory: int) -> None:
+    """For so many bytes of the version, which goes on as before until it is loaded.
+
+    Whoever still works with one that makes room keeps it until then.
+    """
+    with _shelving:
+        for key in [key for key in _loaded if key[0] != version.pk]:
+            if _memory_in_use() + memory <= settings.MODEL_MEMORY_BYTES:
+                return
+            del _loaded[key]
 
 
 def _memory_in_use() -> int:
@@ -133,24 +142,24 @@ def _load(version: ModelVersion) -> LoadedModel:
         network = Network(version.architecture, weights, ModelSpec.from_json(version.spec))
         if version.variant_id is not None:
             try:
-                return _load_measured(network, version.variant_id)
+                return _load_measured(version, network, version.variant_id)
             except Exception as error:  # the libraries of engines raise whatever they like
                 if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
                     raise  # the storage does not answer: nothing is wrong with the variant
                 logger.warning("%s is computed by %s: %s", version, network.reference, error)
                 return _standing_in(version, network)
-        return _load_variant(network, network.reference)
+        return _load_variant(version, network, network.reference)
 
 
 def _standing_in(version: ModelVersion, network: Network) -> LoadedModel:
     """The reference for a while; it is not loaded again where it stood in before."""
     model = _computed_as_before(version)
     if model is None or model.variant != str(network.reference):
-        model = _load_variant(network, network.reference)
+        model = _load_variant(version, network, network.reference)
     return replace(model, stands_in_until=time.monotonic() + RETRY_SECONDS)
 
 
-def _load_measured(network: Network, variant_id: int) -> LoadedModel:
+def _load_measured(version: ModelVersion, network: Network, variant_id: int) -> LoadedModel:
     """Raises an exception if this way to compute it cannot serve, or not on this machine."""
     measured = Measured.objects.get(id=variant_id)  # unless it was just replaced
     require_passed(measured)
@@ -159,7 +168,7 @@ def _load_measured(network: Network, variant_id: int) -> LoadedModel:
         if file:
             check_sha256(file, measured.sha256)
         variant = Variant(measured.engine, measured.precision, measured.recipe, file)
-        return _load_variant(network, variant)
+        return _load_variant(version, network, variant)
 
 
 def _require_same_instructions(measured: Measured) -> None:
@@ -169,10 +178,13 @@ def _require_same_instructions(measured: Measured) -> None:
         raise Refusal(f"{measured} was measured on another kind of CPU; run `optimize` on this one")
 
 
-def _load_variant(network: Network, variant: Variant) -> LoadedModel:
+def _load_variant(version: ModelVersion, network: Network, variant: Variant) -> LoadedModel:
+    # What it takes is known once it has been probed, and it takes no less than this.
+    _make_room(version, (variant.file or network.weights).stat().st_size)
     finding = finding_file(network, variant, settings.CACHE_DIR)  # of the environment as it is yet
     found = probed(network, variant, settings.CACHE_DIR)
     adopt(variant, found)
+    _make_room(version, found.memory_bytes)
     engine = load_engine(network, variant)
     engine.max_batch = found.max_batch
     engine.warm_up()
