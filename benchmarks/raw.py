@@ -79,13 +79,13 @@ class Machine:
     def __init__(self, network: Any, variant: Any, cache: Path, pictures: list[bytes]) -> None:
         import numpy as np
 
-        from classifier.ml.engines import load_engine, use_one_thread_per_call
+        from classifier.ml.engines import load_engine, share_cores
         from classifier.ml.machine import cores
         from classifier.ml.preprocess import preprocess
         from classifier.ml.probing import probed
 
-        use_one_thread_per_call()
         self._cores = cores()
+        share_cores(self._cores)
         found = probed(network, variant, cache)
         self._engine = load_engine(network, variant)
         self._engine.max_batch = max(*BATCHES, found.max_batch)

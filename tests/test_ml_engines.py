@@ -15,12 +15,14 @@ from classifier.ml.engines import (
     UnknownEngine,
     is_installed,
     load_engine,
+    share_cores,
     threads,
-    use_one_thread_per_call,
 )
+from classifier.ml.engines import onnxruntime as onnxruntime_engine
 from classifier.ml.engines import torch as torch_engine
 from classifier.ml.engines.halving import HalvingEngine
 from classifier.ml.inference import classify_files, top_labels
+from classifier.ml.machine import cores
 from classifier.ml.network import Network
 from classifier.ml.preprocess import UndecodableImage
 from classifier.ml.variant import Variant
@@ -67,9 +69,9 @@ def test_an_unknown_engine_is_refused_with_those_that_exist(tmp_path):
 
 @pytest.mark.skipif(not TASKS.is_dir(), reason="counts threads as Linux shows them")
 def test_on_request_every_calling_thread_computes_alone(engine, monkeypatch):
-    monkeypatch.setattr(threads, "_one_thread", threading.Event())
+    monkeypatch.setattr(threads, "_callers", 0)
     monkeypatch.setattr(torch_engine, "_limited", threading.local())
-    use_one_thread_per_call()
+    share_cores(cores())
     counts = []
 
     def call():
@@ -123,9 +125,9 @@ def test_lower_precisions_are_near_the_reference(built, how):
 @pytest.mark.parametrize("how", [("torch",), *EXACT], ids=" ".join)
 @pytest.mark.parametrize("alone", [False, True], ids=["all cores", "one thread"])
 def test_threads_that_share_an_engine_get_their_own_answers(built, how, alone, monkeypatch):
-    monkeypatch.setattr(threads, "_one_thread", threading.Event())
+    monkeypatch.setattr(threads, "_callers", 0)
     if alone:
-        use_one_thread_per_call()
+        share_cores(cores())
     network, variant = built
     engine = load_engine(network, variant(*how))
     images = noise(12)
@@ -133,6 +135,13 @@ def test_threads_that_share_an_engine_get_their_own_answers(built, how, alone, m
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(engine.predict, [images[i : i + 3] for i in range(0, 12, 3)] * 5))
     assert np.allclose(np.concatenate(answers), np.tile(expected, (5, 1)), atol=1e-5)
+
+
+@pytest.mark.parametrize(("callers", "each"), [(0, 0), (2, 4), (3, 2), (8, 1), (16, 1)])
+def test_callers_share_the_cores(callers, each, monkeypatch):
+    monkeypatch.setattr(threads, "_callers", callers)
+    monkeypatch.setattr(onnxruntime_engine, "cores", lambda: 8)
+    assert onnxruntime_engine._options().intra_op_num_threads == each  # where 0 is for all
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])

@@ -14,6 +14,7 @@ from safetensors.torch import save
 from classifier.actions.recall import KEPT_LABELS
 from classifier.actions.sweep import sweep
 from classifier.ml.architectures import build_network
+from classifier.ml.machine import cores
 from classifier.ml.preprocess import preprocess
 from classifier.models import Prediction, Priority, Status
 from classifier.models.prediction import SHOWN_LABELS
@@ -339,11 +340,21 @@ def test_a_full_batch_wakes_the_next_thread(broker, version):
 
 def test_a_worker_hears_calls_though_it_could_not_load_a_network_beforehand(serving, monkeypatch):
     opened = []
-    monkeypatch.setattr(classify, "use_one_thread_per_call", lambda: None)
+    monkeypatch.setattr(classify, "share_cores", lambda callers: None)
     monkeypatch.setattr(classify, "lobby", SimpleNamespace(open=lambda: opened.append(True)))
     with pytest.raises(FileNotFoundError):
         classify.get_ready()
     assert opened
+
+
+@pytest.mark.parametrize(("threads", "callers"), [(0, cores()), (2, 2)])
+def test_the_threads_of_a_worker_share_its_cores(threads, callers, version, settings, monkeypatch):
+    told = []
+    settings.WORKER_THREADS = threads
+    monkeypatch.setattr(classify, "share_cores", told.append)
+    monkeypatch.setattr(classify, "lobby", SimpleNamespace(open=lambda: None))
+    classify.get_ready()
+    assert told == [callers]
 
 
 def test_a_bell_too_many_finds_nothing_to_do(version, django_assert_num_queries):

@@ -18,7 +18,8 @@ import numpy as np
 
 from classifier.ml.batching import calibrate
 from classifier.ml.bundle import SHIPPED
-from classifier.ml.engines import Engine, load_engine, use_one_thread_per_call
+from classifier.ml.engines import Engine, load_engine, share_cores
+from classifier.ml.machine import cores
 from classifier.ml.network import Network
 from classifier.ml.preprocess import preprocess
 from classifier.ml.refusal import Refusal
@@ -50,7 +51,7 @@ def main() -> None:
     file = Path(request["file"]) if request["file"] else None
     variant = Variant(request["engine"], request["precision"], request["recipe"], file)
     sample = np.load(request["sample"]) if request["sample"] else default_sample(spec)
-    use_one_thread_per_call()
+    share_cores(cores())
     try:
         found = examine(network, variant, sample, request["seconds"])
     except Refusal as error:

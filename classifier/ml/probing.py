@@ -149,7 +149,7 @@ def _answers_under(
     environment: Mapping[str, str],
 ) -> np.ndarray:
     os.environ.update(environment)
-    engines.use_one_thread_per_call()
+    engines.share_cores(cores())
     return _answers(network, variant, pixels, batch)
 
 

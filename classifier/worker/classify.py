@@ -5,11 +5,13 @@ import time
 
 from celery import shared_task
 from celery.signals import worker_init
+from django.conf import settings
 
 from classifier.actions.claim import Claim, claim
 from classifier.actions.settle import hand_back, release, settle
 from classifier.bells import CLASSIFY, hear, ring, ring_by_message
-from classifier.ml.engines import use_one_thread_per_call
+from classifier.ml.engines import share_cores
+from classifier.ml.machine import cores
 from classifier.ml.reading import reading_of
 from classifier.models import ModelVersion
 from classifier.worker.leases import held
@@ -28,7 +30,7 @@ UNKNOWN_CLAIM = 8  # images to claim at first of a version that is not in memory
 @worker_init.connect
 def get_ready(**_: object) -> None:
     """Have the network in memory before the worker says that it is ready."""
-    use_one_thread_per_call()  # the worker's own threads are as many as there are cores
+    share_cores(settings.WORKER_THREADS or cores())
     try:
         version = ModelVersion.objects.serving()
         loaded(version)

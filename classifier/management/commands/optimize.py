@@ -25,8 +25,9 @@ from classifier.management.optimizing import Bench, Outcome, Plan, fastest
 from classifier.management.receipts import HEADINGS, NUMERIC, cells, facts
 from classifier.management.refusals import find_version, refusals_told, refuse, suggestion
 from classifier.management.table import table
-from classifier.ml.engines import ENGINES, is_installed, use_one_thread_per_call
+from classifier.ml.engines import ENGINES, is_installed, share_cores
 from classifier.ml.gate import GATE
+from classifier.ml.machine import cores
 from classifier.ml.network import Network
 from classifier.ml.pruning import FineTuning, PrunedNetwork, fine_tune
 from classifier.ml.spec import ModelSpec
@@ -68,7 +69,7 @@ class Command(BaseCommand):
     def handle(self, *args: str, **options: Any) -> None:
         version = find_version(options["model"])
         engines = _engines(options["engines"])
-        use_one_thread_per_call()  # as workers do
+        share_cores(cores())  # as workers do
         with refusals_told(), network_of(version) as network, TemporaryDirectory() as folder:
             pictures = _pictures(options, version)
             evidence = _decoded(pictures, network.spec, options["limit"])

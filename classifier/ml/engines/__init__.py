@@ -10,12 +10,12 @@ from typing import Protocol, cast
 
 import numpy as np
 
-from classifier.ml.engines.threads import use_one_thread_per_call
+from classifier.ml.engines.threads import share_cores
 from classifier.ml.network import Network
 from classifier.ml.refusal import Refusal
 from classifier.ml.variant import Variant
 
-__all__ = ["Engine", "UnknownEngine", "is_installed", "load_engine", "use_one_thread_per_call"]
+__all__ = ["Engine", "UnknownEngine", "is_installed", "load_engine", "share_cores"]
 
 # The name is the library's, too; the module's `load` takes a network and a variant.
 ENGINES = {

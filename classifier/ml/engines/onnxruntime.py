@@ -5,7 +5,8 @@ import onnxruntime as ort
 
 from classifier.ml.engines import Engine, UnknownEngine
 from classifier.ml.engines.halving import HalvingEngine
-from classifier.ml.engines.threads import one_thread_per_call
+from classifier.ml.engines.threads import callers
+from classifier.ml.machine import cores
 from classifier.ml.network import ONNX, Network
 from classifier.ml.variant import Variant
 
@@ -13,7 +14,7 @@ ERRORS_ONLY = 3  # severity
 
 
 class OnnxRuntimeEngine(HalvingEngine):
-    """One session, which all threads share; where each computes alone, it does so by itself."""
+    """One session, which all threads share; as many as cores compute each by itself."""
 
     def __init__(self, network: Network, variant: Variant) -> None:
         file = variant.file or network.weights
@@ -39,8 +40,8 @@ class OnnxRuntimeEngine(HalvingEngine):
 def _options() -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
-    if one_thread_per_call():
-        options.intra_op_num_threads = 1
+    if callers():
+        options.intra_op_num_threads = max(1, cores() // callers())
         options.inter_op_num_threads = 1
     return options
 

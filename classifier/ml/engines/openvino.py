@@ -8,7 +8,7 @@ import openvino
 
 from classifier.ml.engines import Engine, UnknownEngine
 from classifier.ml.engines.halving import HalvingEngine
-from classifier.ml.engines.threads import one_thread_per_call
+from classifier.ml.engines.threads import callers
 from classifier.ml.machine import cores
 from classifier.ml.network import Network
 from classifier.ml.variant import Variant
@@ -49,7 +49,7 @@ def _options() -> dict[str, Any]:
         "INFERENCE_PRECISION_HINT": "f32",  # else it takes bf16 where the CPU has it
         "ENABLE_CPU_PINNING": False,  # several workers of a machine would share the first cores
         "INFERENCE_NUM_THREADS": cores(),
-        "NUM_STREAMS": cores() if one_thread_per_call() else 1,
+        "NUM_STREAMS": min(callers(), cores()) or 1,
     }
 
 

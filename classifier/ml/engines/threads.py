@@ -1,20 +1,19 @@
 """In how many threads a call may compute."""
 
-import threading
-
-_one_thread = threading.Event()
+_callers = 0
 
 
-def use_one_thread_per_call() -> None:
-    """Let every engine that is loaded from now on compute in as many threads as call it.
+def share_cores(callers: int) -> None:
+    """Let every engine that is loaded from now on compute in a share of the cores.
 
     For processes that call from several threads at once: on a CPU, one compute thread in each of
     several callers beats several compute threads for each. Call it once, before the first engine
-    is loaded.
+    is loaded, with the number of those threads.
     """
-    _one_thread.set()
+    global _callers
+    _callers = callers
 
 
-def one_thread_per_call() -> bool:
-    """Whether the process asked for it."""
-    return _one_thread.is_set()
+def callers() -> int:
+    """How many threads call at once, as the process told; 0 where it did not."""
+    return _callers

@@ -12,7 +12,7 @@ from torch import nn
 
 from classifier.ml.engines import Engine, UnknownEngine
 from classifier.ml.engines.halving import HalvingEngine
-from classifier.ml.engines.threads import one_thread_per_call
+from classifier.ml.engines.threads import callers
 from classifier.ml.network import Network
 from classifier.ml.variant import COMPILED, Variant
 from classifier.ml.weights import load_network
@@ -103,7 +103,7 @@ def _compiled(network: nn.Module) -> nn.Module:
 
 def _limit_this_thread() -> None:
     """OpenMP keeps the number of threads for each calling thread, so each must set its own."""
-    if one_thread_per_call() and not getattr(_limited, "done", False):
+    if callers() and not getattr(_limited, "done", False):
         torch.set_num_threads(1)
         _limited.done = True
 
