@@ -13,9 +13,11 @@ from classifier.management.commands import optimize as command
 from classifier.management.evidence import decode, pictures_in
 from classifier.management.installing import install_bundle
 from classifier.management.optimizing import Bench, Outcome, Plan, fastest
-from classifier.ml import probing
+from classifier.ml import probing, pruning
+from classifier.ml.augmentation import Augmentation
 from classifier.ml.network import Network
 from classifier.ml.probing import UnfitVariant
+from classifier.ml.pruning import FineTuning
 from classifier.ml.variant import REFERENCE, Variant
 from classifier.ml.weights import UnusableWeights
 from classifier.models import ModelVersion
@@ -244,6 +246,28 @@ def test_damaged_weights_are_refused(toy, labelled):
     with open(toy.weights.path, "ab") as file:  # noqa: PTH123
         file.write(b"!")
     assert "is damaged" in refusal("toy", "--data", labelled)
+
+
+def test_a_pruned_network_is_trained_on_as_the_whole_one_was(toy, tmp_path, monkeypatch):
+    for half in ("train", "test"):
+        for label in ("cat", "ship"):
+            write_noise(tmp_path / "whole" / half / label, 6, seed=len(half + label))
+    toy.training = {"recipe": {"augmentation": {"flip": False, "zoom": [0.9, 1.1]}}}
+    toy.save()
+    recipes = []
+
+    def fine_tune(*how, after_step):
+        recipes.append(how[-1])
+        pruning.fine_tune(*how, after_step=after_step)
+
+    monkeypatch.setattr(command, "fine_tune", fine_tune)
+    try_only(monkeypatch)
+    how = ["--prune", "0.3", "--epochs", "1", "--engines", "onnxruntime"]
+    out = optimize("toy", "--data", tmp_path / "whole", *how)
+    assert recipes == [FineTuning(epochs=1, augmentation=Augmentation(flip=False, zoom=[0.9, 1.1]))]
+    names = [str(variant) for variant in Kept.objects.all()]
+    assert names == ["torch fp32", "onnxruntime fp32 pruned-0.3", "onnxruntime int8 pruned-0.3"]
+    assert "failed" not in out
 
 
 def test_a_senseless_share_to_prune_is_refused(toy, tmp_path):

@@ -1,12 +1,10 @@
 """`manage.py optimize MODEL`: find the fastest way to compute a model that answers the same."""
 
 import json
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 from django.core.management import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
@@ -25,6 +23,7 @@ from classifier.management.optimizing import Bench, Outcome, Plan, fastest
 from classifier.management.receipts import HEADINGS, NUMERIC, cells, facts
 from classifier.management.refusals import find_version, refusals_told, refuse, suggestion
 from classifier.management.table import table
+from classifier.ml.augmentation import Augmentation
 from classifier.ml.engines import ENGINES, is_installed, share_cores
 from classifier.ml.gate import GATE
 from classifier.ml.machine import cores
@@ -78,7 +77,7 @@ class Command(BaseCommand):
             bench = Bench(version, network, evidence, replace_serving=not options["no_activate"])
             plans = bench.plans(engines, Path(folder))
             if options["prune"] is not None:
-                pruned = _pruned(options, network, pictures, evidence, Path(folder))
+                pruned = _pruned(options, version, network, pictures, evidence, Path(folder))
                 plans += bench.pruned_plans(pruned, engines)
             self._say(options, _about(evidence))
             outcomes = self._try_out(bench, plans, options)
@@ -165,25 +164,24 @@ def _decoded(pictures: Pictures, spec: ModelSpec, limit: int) -> Evidence:
 
 
 def _pruned(
-    options: dict[str, Any], network: Network, pictures: Pictures, evidence: Evidence, folder: Path
+    options: dict[str, Any],
+    version: ModelVersion,
+    network: Network,
+    pictures: Pictures,
+    evidence: Evidence,
+    folder: Path,
 ) -> PrunedNetwork:
     with tqdm(unit="image", disable=None, desc="decoding") as bar:
         pixels, truth = decode_training(pictures, evidence, network.spec, bar.update)
-    train = partial(_train_on, pixels=pixels, truth=truth, spec=network.spec, options=options)
+    # What its pictures are, the training knew: digits, for one, are not to be mirrored.
+    augmentation = version.training.get("recipe", {}).get("augmentation", {})
+
+    def train(pruned: Any, whole: Any) -> None:  # networks, which only ml takes apart
+        recipe = FineTuning(epochs=options["epochs"], augmentation=Augmentation(**augmentation))
+        with tqdm(total=recipe.steps(len(pixels)), unit="batch", disable=None, leave=False) as bar:
+            fine_tune(pruned, whole, pixels, truth, network.spec, recipe, after_step=bar.update)
+
     return PrunedNetwork(network, options["prune"], train, folder)
-
-
-def _train_on(
-    pruned: Any,  # networks, which only ml takes apart
-    whole: Any,
-    pixels: np.ndarray,
-    truth: np.ndarray,
-    spec: ModelSpec,
-    options: dict[str, Any],
-) -> None:
-    recipe = FineTuning(epochs=options["epochs"])
-    with tqdm(total=recipe.steps(len(pixels)), unit="batch", disable=None, leave=False) as bar:
-        fine_tune(pruned, whole, pixels, truth, spec, recipe, after_step=bar.update)
 
 
 def _speed(variant: Variant) -> float:
