@@ -37,14 +37,25 @@ class Alone:
 class Raw:
     """The process, as its parent sees it. It rests unless it is asked."""
 
-    def __init__(self, connection: Connection, alone: Alone) -> None:
-        self.alone = alone
+    def __init__(self, connection: Connection, variant: str) -> None:
+        """Raises SystemExit if it ends instead of measuring; so does `measure`."""
         self._connection = connection
+        self._variant = variant
+        self.alone: Alone = self._received()
 
     def measure(self, seconds: float) -> Limit:
         self._connection.send(seconds)
-        limit: Limit = self._connection.recv()
+        limit: Limit = self._received()
         return limit
+
+    def _received(self) -> Any:
+        try:
+            return self._connection.recv()
+        except EOFError:
+            raise SystemExit(
+                f"the process that measures {self._variant} by itself died; if it said why, that "
+                "is above"
+            ) from None
 
 
 @contextmanager
@@ -57,7 +68,7 @@ def raw_process(network: Any, variant: Any, cache: Path, pictures: list[bytes]) 
     process.start()
     there.close()
     try:
-        yield Raw(here, here.recv())
+        yield Raw(here, str(variant))
     finally:
         process.terminate()
         process.join()
@@ -82,11 +93,12 @@ class Machine:
         from classifier.ml.engines import load_engine, share_cores
         from classifier.ml.machine import cores
         from classifier.ml.preprocess import preprocess
-        from classifier.ml.probing import probed
+        from classifier.ml.probing import adopt, probed
 
         self._cores = cores()
         share_cores(self._cores)
         found = probed(network, variant, cache)
+        adopt(variant, found)
         self._engine = load_engine(network, variant)
         self._engine.max_batch = max(*BATCHES, found.max_batch)
         self._stack = np.stack

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,18 +62,29 @@ class Contender(Protocol):
 class Ours:
     """Sightline by the variant that it chose, or by its reference."""
 
-    def __init__(self, sightline: stack.Sightline, version: Any, by_reference: bool) -> None:
+    def __init__(
+        self,
+        sightline: stack.Sightline,
+        version: Any,
+        supply: Iterator[bytes],
+        by_reference: bool,
+    ) -> None:
         self.name = REFERENCE if by_reference else OURS
         self.port, self.pids, self.ask = sightline.port, sightline.pids, sightline.ask
+        self._sightline = sightline
         self._version = version if by_reference else None
+        self._supply = supply
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
         if self._version is None:
             yield
             return
-        with stack.by_reference(self._version):
+        _, chosen = stack.network_and_variant(self._version)
+        with stack.by_reference(self._version) as reference:
+            self._sightline.wait_for(reference, self._supply)
             yield
+        self._sightline.wait_for(str(chosen), self._supply)
 
 
 def main() -> None:
@@ -158,9 +170,11 @@ class Bench:
                 raw_process(network, variant, stack.cache_folder(), self.pictures)
             )
             results = Results(name, self._kind(name), str(variant), raw.alone)
-            contenders: list[Contender] = [Ours(self.sightline, version, by_reference=False)]
+            self.sightline.wait_for(str(variant), self.supply)
+            ours = partial(Ours, self.sightline, version, self.supply)
+            contenders: list[Contender] = [ours(by_reference=False)]
             if name == self.options.models[0] and name != SHIPPED and not self.options.no_peers:
-                contenders.append(Ours(self.sightline, version, by_reference=True))
+                contenders.append(ours(by_reference=True))
                 contenders += closing.enter_context(self._peers(network, variant))
             for number in range(self.options.plan.rounds):
                 say(f"{name}: round {number + 1} of {self.options.plan.rounds}")

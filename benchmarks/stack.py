@@ -74,6 +74,19 @@ class Sightline:
 
     def ask(self, connection: http.client.HTTPConnection, picture: bytes) -> float:
         """Upload and wait for the classes. Returns the seconds that the network took."""
+        return float(self._metrics(connection, picture)["predict_time"])
+
+    def wait_for(self, variant: str, supply: Iterator[bytes]) -> None:
+        """Until the worker has loaded what is to compute from now on: it goes on as before so
+        long."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        wait_until(
+            lambda: self._metrics(connection, next(supply))["variant"] == variant,
+            f"an answer by {variant}",
+        )
+        connection.close()
+
+    def _metrics(self, connection: http.client.HTTPConnection, picture: bytes) -> dict[str, Any]:
         waiting = self._headers | {"Prefer": "wait"}
         status, text = post(connection, PATH, "image", picture, waiting)
         answer = json.loads(text)
@@ -84,8 +97,9 @@ class Sightline:
             answer = json.loads(text)
             status = 200 if answer["status"] in {"succeeded", "failed"} else 202
         assert answer["status"] == "succeeded", answer
-        assert not answer["metrics"]["cached"], "a picture was sent twice"
-        return float(answer["metrics"]["predict_time"])
+        metrics: dict[str, Any] = answer["metrics"]
+        assert not metrics["cached"], "a picture was sent twice"
+        return metrics
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -180,13 +194,14 @@ def network_and_variant(version: Any) -> tuple[Any, Any]:
 
 
 @contextmanager
-def by_reference(version: Any) -> Iterator[None]:
-    """Torch in fp32 computes inside the block."""
+def by_reference(version: Any) -> Iterator[str]:
+    """The reference computes inside the block, which is told its name."""
     from classifier.actions.variants import serve_by, serve_by_reference
 
+    network, _ = network_and_variant(version)
     serve_by_reference(version)
     try:
-        yield
+        yield str(network.reference)
     finally:
         if version.variant:
             serve_by(version.variant)

@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import multiprocessing
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 from django.conf import settings
 from PIL import Image as Picture
 
+from benchmarks import raw
 from benchmarks.fill import OUTPUT, fill
 from benchmarks.load import Answers, quantile
 from benchmarks.pictures import endlessly, given_pictures, made_pictures
 from benchmarks.raw import Alone, Limit
 from benchmarks.report import markdown, write
 from benchmarks.results import OURS, REFERENCE, Backlog, Results
+from benchmarks.stack import Sightline
 from classifier.actions.claim import claim
 from classifier.actions.settle import Outcome, settle
 from classifier.models import Image, Prediction
@@ -148,3 +151,19 @@ def test_a_run_leaves_a_table_its_numbers_and_a_picture(results, tmp_path):
         "Sightline, torch fp32",
     ]
     assert model["servers"][2]["images_per_second"] == [10, 5]
+
+
+def test_an_engine_that_dies_by_itself_is_named_in_one_line():
+    here, there = multiprocessing.Pipe()
+    there.close()  # as of a process that is no more
+    with pytest.raises(SystemExit, match="measures openvino int8 by itself died") as end:
+        raw.Raw(here, "openvino int8")
+    assert "\n" not in str(end.value)
+
+
+def test_nothing_is_measured_before_the_right_variant_answers(monkeypatch):
+    answers = iter(["torch fp32", "torch fp32", "onnxruntime int8", "never asked"])
+    sightline = Sightline(port=1, pid=1, token="")
+    monkeypatch.setattr(sightline, "_metrics", lambda *_: {"variant": next(answers)})
+    sightline.wait_for("onnxruntime int8", itertools.repeat(b"a picture"))
+    assert next(answers) == "never asked"
