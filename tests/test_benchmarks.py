@@ -1,10 +1,14 @@
-"""What can be tested of the benchmarks in a moment: their arithmetic and what they leave behind."""
+"""What can be tested of the benchmarks in a moment: their arithmetic, what they leave behind, and
+those of the programs that can be brief."""
 
 import io
 import itertools
 import json
 import multiprocessing
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +26,10 @@ from benchmarks.results import OURS, REFERENCE, Backlog, Results
 from benchmarks.stack import Sightline
 from classifier.actions.claim import claim
 from classifier.actions.settle import Outcome, settle
+from classifier.ml import probing
+from classifier.ml.bundle import SHIPPED, read_bundle
+from classifier.ml.engines import threads
+from classifier.ml.variant import Variant
 from classifier.models import Image, Prediction
 
 MACHINE = {"cpu": "made up", "cores": 2, "gpu": ""}
@@ -153,6 +161,23 @@ def test_a_run_leaves_a_table_its_numbers_and_a_picture(results, tmp_path):
     assert model["servers"][2]["images_per_second"] == [10, 5]
 
 
+def bundled(name):
+    """The network of a model that ships."""
+    return read_bundle(SHIPPED / name).network
+
+
+def test_an_engine_is_measured_by_itself_and_with_the_decoder(tmp_path, monkeypatch):
+    monkeypatch.setattr(threads, "_callers", 0)
+    monkeypatch.setattr(probing, "REFERENCE_SECONDS", 0.1)
+    monkeypatch.setattr(raw, "TRIAL_SECONDS", 0.05)
+    machine = raw.Machine(bundled("everyday"), Variant("torch"), tmp_path, made_pictures(2))
+    assert machine.alone.decode > 0
+    assert machine.alone.forward > 0
+    limit = machine.measure(seconds=0.1)
+    assert limit.engine > 0
+    assert limit.with_decode > 0
+
+
 def test_an_engine_that_dies_by_itself_is_named_in_one_line():
     here, there = multiprocessing.Pipe()
     there.close()  # as of a process that is no more
@@ -167,3 +192,14 @@ def test_nothing_is_measured_before_the_right_variant_answers(monkeypatch):
     monkeypatch.setattr(sightline, "_metrics", lambda *_: {"variant": next(answers)})
     sightline.wait_for("onnxruntime int8", itertools.repeat(b"a picture"))
     assert next(answers) == "never asked"
+
+
+def test_the_queue_is_measured_on_tables_of_given_sizes():
+    command = [sys.executable, "-m", "benchmarks.queue", "--rows", "10", "--batch", "2"]
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    done = subprocess.run(
+        command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "| SQLite | 10 settled |" in done.stdout
+    assert "| SQLite | 10 waiting |" in done.stdout
