@@ -49,7 +49,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         install(Path(folder) / "data")
-        result, session = classify_samples()
+        result, session = classify_samples(by_staff=options.everything)
         shots = every_shot(result) if options.everything else documentation_shots(result)
         with served() as address, browser(Path(folder) / "chromium") as chromium:
             chromium.get(f"{address}/about/")
@@ -76,6 +76,7 @@ def every_shot(result: str) -> list[Shot]:
         "delete": f"{result}delete/",
         "models": "/models/",
         "model": "/models/everyday@1/",
+        "champion": "/models/everyday/",
         "draw": "/draw/",
         "tokens": "/tokens/",
         "about": "/about/",
@@ -91,7 +92,7 @@ def every_shot(result: str) -> list[Shot]:
 
 
 def install(data: Path) -> None:
-    """Set up an installation in the folder `data`, with the bundled model."""
+    """Set up an installation in the folder `data`, with the bundled models."""
     os.environ |= {"SIGHTLINE_DATA_DIR": str(data), "SIGHTLINE_LOG_LEVEL": "ERROR"}
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     for name in ("DATABASE_URL", "REDIS_URL", "SIGHTLINE_S3_BUCKET"):
@@ -101,10 +102,11 @@ def install(data: Path) -> None:
 
     call_command("migrate", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
+    call_command("models", "install", "digits")
     call_command("models", "install", "everyday", "--activate")
 
 
-def classify_samples() -> tuple[str, str]:
+def classify_samples(by_staff: bool) -> tuple[str, str]:
     """Let somebody classify all pictures.
 
     Returns the address of one result, and the key of that person's session.
@@ -116,7 +118,7 @@ def classify_samples() -> tuple[str, str]:
     from classifier.models import ModelVersion, Prediction, User
     from classifier.worker.classify import classify_waiting
 
-    ada = User.objects.create_user("ada")
+    ada = User.objects.create_user("ada", is_staff=by_staff, is_superuser=by_staff)
     for name, content in pictures():
         submit(Order(ada, ModelVersion.objects.serving()), verify(content), name)
         classify_waiting()

@@ -130,8 +130,10 @@ def metrics_of(found: Found, data: Path) -> dict[str, Any]:
 
 def tell_outside(found: Outside, say: Callable[[str], object]) -> None:
     """How well other things are told apart, for the terminal."""
-    line = f"{found.images} images of other things are told from these with an AUROC of "
-    say(f"{line}{found.auroc:.2f}.")
+    say(
+        f"{found.images} images of other things are told from these "
+        f"with an AUROC of {found.auroc:.2f}."
+    )
     if found.unfamiliar_inside is not None and found.unfamiliar_outside is not None:
         say(
             f"It finds {percent(found.unfamiliar_outside)} of them unfamiliar, "
