@@ -70,6 +70,14 @@ def test_the_page_says_how_good_it_is_with_intervals(signed_in, evaluation):
     assert "cat taken for dog: 8 times, 40.0 % of its pictures" in text
 
 
+def test_the_page_says_how_well_other_things_are_told_apart(signed_in, evaluation):
+    assert "Other things told apart" not in page(signed_in, evaluation)
+    evaluation.report["outside"] = {"images": 40, "auroc": 0.876}
+    evaluation.save()
+    assert "0.88 <span" in page(signed_in, evaluation)
+    assert "by 40 images of them" in page(signed_in, evaluation)
+
+
 def test_the_confusion_matrix_has_a_row_for_every_label(signed_in, evaluation):
     text = page(signed_in, evaluation)
     assert [f'<th scope="row">{label}</th>' in text for label in LABELS] == [True] * 3
