@@ -19,8 +19,11 @@ RUN python -m venv /opt/venv \
     && pip install --no-cache-dir --requirement requirements/web.txt
 
 FROM web-packages AS worker-packages
-COPY requirements/worker.txt requirements/worker.txt
-RUN pip install --no-cache-dir --requirement requirements/worker.txt
+COPY requirements/worker.txt requirements/openvino.txt requirements/
+# What else it is to compute with, as requirements/openvino.txt.
+ARG EXTRA_REQUIREMENTS=
+RUN pip install --no-cache-dir --requirement requirements/worker.txt \
+    ${EXTRA_REQUIREMENTS:+--requirement "$EXTRA_REQUIREMENTS"}
 
 FROM web-packages AS source
 COPY manage.py ./

@@ -71,6 +71,23 @@ def test_the_web_image_has_no_torch_and_the_worker_image_has() -> None:
     assert {"torch", "torchvision"} <= packages(installed_by("worker"))
 
 
+@pytest.mark.parametrize("given", ["", "requirements/openvino.txt"])
+def test_the_worker_image_has_what_else_is_asked_for(given: str) -> None:
+    stage = stages()["worker-packages"]
+    command = re.search(r"^RUN pip ((?:.*\\\n)*.*)$", stage, re.MULTILINE)
+    assert command
+    said = subprocess.check_output(
+        ["sh", "-c", f"echo {command[1]}"], env={"EXTRA_REQUIREMENTS": given}, text=True
+    )
+    files = re.findall(r"--requirement (\S+)", said)
+    assert files == ["requirements/worker.txt", *([given] if given else [])]
+    assert set(files) <= set(re.findall(r"requirements/\S+\.txt", stage))
+    for name in ("worker", "worker-gpu"):
+        asked = SERVICES[name]["build"]["args"]
+        assert asked == {"EXTRA_REQUIREMENTS": "${EXTRA_REQUIREMENTS:-}"}
+    assert "ARG EXTRA_REQUIREMENTS=" in stage
+
+
 def test_no_image_runs_as_root() -> None:
     assert re.search(r"^FROM app AS (web|worker)$", DOCKERFILE, re.MULTILINE)
     assert "USER sightline" in stages()["app"]
