@@ -165,7 +165,8 @@ def test_a_database_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(300)
 def test_from_an_empty_folder_to_classified_samples_and_back(tmp_path: Path) -> None:
-    process = start(environment(tmp_path, PORT="0"))
+    nowhere = {"https_proxy": "http://127.0.0.1:9", "SIGHTLINE_FETCH_RESNET50": "1"}
+    process = start(environment(tmp_path, PORT="0", **nowhere))
     try:
         lines = read_until(process, "Ctrl-C stops everything")
         address = re.search(r"ready at http://127\.0\.0\.1:(\d+)/", "\n".join(lines))
@@ -177,6 +178,7 @@ def test_from_an_empty_folder_to_classified_samples_and_back(tmp_path: Path) -> 
         assert (tmp_path / "sightline.sqlite3").stat().st_mode & 0o777 == 0o600
         second = refusal(environment(tmp_path, PORT="0"))
         assert f"already runs on the data folder {tmp_path} (process {process.pid}" in second
+        read_until(process, "resnet50 could not be fetched, so the bundled model serves")
     finally:
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=120)
