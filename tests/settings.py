@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 _folder = tempfile.mkdtemp(prefix="sightline-test-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ["SIGHTLINE_DATA_DIR"] = _folder
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # There are as many of us as cores; with as many threads in each, they mostly wait for another.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def _own_redis_url() -> str:

@@ -11,7 +11,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from classifier.worker.reading import reading_of
 from django.core.management import CommandError, call_command
 from PIL import Image
 from torch import nn
@@ -26,6 +25,7 @@ from classifier.ml.facts import read_beside
 from classifier.ml.importing import completed, prepared, told_by, weights_in
 from classifier.ml.preprocess import preprocess_exactly
 from classifier.ml.probe import default_sample
+from classifier.ml.reading import reading_of
 from classifier.ml.spec import INK, ModelSpec
 from classifier.ml.weights import write_weights
 from classifier.models import ModelVersion
