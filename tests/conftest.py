@@ -107,6 +107,13 @@ def _challengers_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_clock_renews_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that does it would outlive the test, and meet a database that is no one's."""
+    if leases := sys.modules.get("classifier.worker.leases"):
+        monkeypatch.setattr(leases, "_renew_for_ever", lambda: None)
+
+
+@pytest.fixture(autouse=True)
 def _empty_media(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     for name in ("images", "renditions", "models"):

@@ -1,6 +1,7 @@
 """The worker: from claimed rows to answers, through a real network of random weights."""
 
 import hashlib
+import uuid
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from classifier.models import Prediction, Priority, Status
 from classifier.models.prediction import SHOWN_LABELS
 from classifier.worker import classify, leases, runtime
 from classifier.worker.classify import classify_waiting
+from classifier.worker.leases import _renew_for_ever as renew_for_ever
 from tests.factories import SPEC, ImageFactory, ModelVersionFactory, PredictionFactory
 
 CLAIM = 5  # images at once
@@ -251,6 +253,22 @@ def test_a_batch_that_takes_longer_than_its_lease_keeps_it(version):
     assert slow.swept == 0
     assert Prediction.objects.get().status == Status.SUCCEEDED
     assert not leases._held
+
+
+def test_what_is_held_is_renewed_again_and_again(monkeypatch, settings):
+    class Enough(Exception):
+        pass
+
+    def renew(held):
+        renewed.append(held)
+        if len(renewed) == 3:
+            raise Enough
+
+    settings.LEASE_SECONDS, renewed, lease = 0.003, [], uuid.uuid4()
+    monkeypatch.setattr(leases, "renew", renew)
+    with leases.held(lease), pytest.raises(Enough):
+        renew_for_ever()
+    assert renewed == [[lease]] * 3
 
 
 class SlowEngine:
