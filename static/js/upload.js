@@ -34,12 +34,9 @@ function draw(file) {
   row.querySelector("progress").ariaLabel += ` ${file.name}`;
   const preview = row.querySelector("img");
   preview.alt = file.name;
-  const url = URL.createObjectURL(file);
   preview.addEventListener("load", () => (preview.hidden = false));
-  for (const end of ["load", "error"]) {
-    preview.addEventListener(end, () => URL.revokeObjectURL(url)); // or the page would keep the file
-  }
-  preview.src = url;
+  // Never revoked: moved to its card, which comes in a document of its own, it is loaded anew.
+  preview.src = URL.createObjectURL(file);
   return row;
 }
 

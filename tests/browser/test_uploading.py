@@ -51,6 +51,7 @@ def test_a_chosen_picture_becomes_a_card_that_comes_alive(page: WebDriver, tmp_p
     assert text(page, "#uploads .card-link") == "cat"
     assert "whiskers.png: cat" in find(page, "#announcement").get_attribute("textContent")
     assert find(page, "#uploads img") == preview  # nothing flickered
+    assert page.execute_script("return arguments[0].decode().then(() => true)", preview)
     assert find(page, "#poll").get_attribute("hx-trigger") is None
 
 
