@@ -130,27 +130,21 @@ def answers(
     Raises:
         UnfitVariant: if they are no finite numbers.
     """
+    given = (network, variant, pixels, batch)
     if environment:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            given = (network, variant, pixels, batch, environment)
-            found = pool.submit(_answers_under, *given).result()
+        spawned = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, spawned, _get_ready, (environment,)) as pool:
+            found = pool.submit(_answers, *given).result()
     else:
-        found = _answers(network, variant, pixels, batch)
+        found = _answers(*given)
     if not np.isfinite(found).all():
         raise UnfitVariant(f"{variant} answers with values that are no finite numbers")
     return found
 
 
-def _answers_under(
-    network: Network,
-    variant: Variant,
-    pixels: np.ndarray,
-    batch: int,
-    environment: Mapping[str, str],
-) -> np.ndarray:
+def _get_ready(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     engines.share_cores(cores())
-    return _answers(network, variant, pixels, batch)
 
 
 def _answers(network: Network, variant: Variant, pixels: np.ndarray, batch: int) -> np.ndarray:
