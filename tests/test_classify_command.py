@@ -2,10 +2,12 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from classifier.management.commands.classify import _text_line
 from classifier.management.installing import install_bundle
 from tests.factories import ModelVersionFactory, image_bytes
 from tests.models_on_disk import write_bundle
@@ -54,6 +56,11 @@ def test_a_folders_pictures_are_classified_in_order(toy, pictures):
         assert scores == sorted(scores, reverse=True)
         assert sum(scores) == pytest.approx(1, abs=1e-4)
         assert {best["label"] for best in line["output"]} == {"cat", "dog", "ship"}
+
+
+def test_nothing_is_called_certain():
+    output = [{"label": "ship", "score": 0.9952}, {"label": "car", "score": 0.0048}]
+    assert _text_line([Path("a")])({"file": "a", "output": output}) == "a  ship 99 %, car 0 %"
 
 
 def test_the_lines_for_people_are_aligned(toy, pictures):

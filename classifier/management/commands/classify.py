@@ -1,6 +1,7 @@
 """`manage.py classify PATH...`: what is in these pictures, on the command line."""
 
 import json
+import math
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -123,8 +124,8 @@ def _text_line(files: list[Path]) -> Callable[[dict[str, Any]], str]:
     width = max(len(str(path)) for path in files)
 
     def line(result: dict[str, Any]) -> str:
-        found = result.get("error") or ", ".join(
-            f"{best['label']} {best['score']:.0%}".replace("%", " %") for best in result["output"]
+        found = result.get("error") or ", ".join(  # rounded down: nothing is certain
+            f"{best['label']} {math.floor(100 * best['score'])} %" for best in result["output"]
         )
         if result.get("doubt"):
             found = f"not sure: {found}"
